@@ -1,0 +1,89 @@
+"""The door of every op: arguments by name, inputs as arrays of one float dtype, or a clear refusal."""
+from __future__ import annotations
+
+from typing import Iterator
+
+import numpy as np
+
+from .tensor import FLOATS, Tensor
+
+
+def bind(op, args: tuple, kwargs: dict) -> dict:
+    """{parameter: value} in the order of the op's signature, defaults filled in."""
+    signature = f"{op.name}({', '.join(op.parameters)})"
+    if len(args) > len(op.parameters):
+        raise TypeError(f"{signature} was given {len(args)} positional arguments")
+    given = dict(zip(op.parameters, args))
+    for name, value in kwargs.items():
+        if name in given:
+            raise TypeError(f"{signature} was given {name!r} twice")
+        if name not in op.parameters:
+            raise TypeError(f"{signature} has no argument {name!r}")
+        given[name] = value
+    missing = [p for p in op.parameters if p not in given and p not in op.defaults]
+    if missing:
+        raise TypeError(f"{signature} needs {', '.join(missing)}")
+    return {p: given[p] if p in given else op.defaults[p] for p in op.parameters}
+
+
+def each_input(op, given: dict) -> Iterator[tuple]:
+    """(name, position, value) of every input; position counts where the input is a sequence."""
+    for name in op.inputs:
+        if name == op.sequence:
+            for position, value in enumerate(given[name]):
+                yield name, position, value
+        else:
+            yield name, None, given[name]
+
+
+def admit(op, given: dict) -> tuple[dict, np.dtype]:
+    """The values with inputs as arrays, and their dtype, which Python numbers and lists take on."""
+    if op.sequence and not isinstance(given[op.sequence], (list, tuple)):
+        raise TypeError(f"{op.name}: {op.sequence} is a {type(given[op.sequence]).__name__}, expected a "
+                        "list or tuple of arrays or Tensors")
+    dtype = common_dtype(op, given)
+    values = dict(given)
+    for name in op.inputs:
+        if name == op.sequence:
+            values[name] = [as_array(op, name, v, dtype) for v in given[name]]
+        elif given[name] is not None or op.defaults.get(name, ...) is not None:
+            values[name] = as_array(op, name, given[name], dtype)   # an input that may be None stays so
+    for name in op.parameters[len(op.inputs):]:
+        if isinstance(given[name], Tensor):
+            raise TypeError(f"{op.name}: {name} is a setting, to which no gradient flows; pass a plain "
+                            "value or an array (t.numpy()) instead of a Tensor")
+    return values, dtype
+
+
+def common_dtype(op, given: dict) -> np.dtype:
+    """float32, float64 or complex128; reals of float64 may join complex numbers, nothing else mixes."""
+    dtype, source = None, None
+    for name, _, v in each_input(op, given):
+        if not isinstance(v, (np.ndarray, Tensor)):
+            continue
+        if v.dtype not in FLOATS:
+            raise TypeError(f"{op.name}: {name} has dtype {v.dtype}, expected float32 or float64; convert "
+                            f"it with {name}.astype(np.float32) or sn.Tensor({name})")
+        if dtype is None or (dtype == np.float64 and v.dtype.kind == "c"):
+            dtype, source = v.dtype, name
+        elif v.dtype != dtype and not (dtype.kind == "c" and v.dtype == np.float64):
+            raise TypeError(f"{op.name}: {name} is {v.dtype} but {source} is {dtype}, expected one dtype for "
+                            f"all inputs; convert the array of one of them with .astype(np.{dtype})")
+    if dtype is None:                           # numbers and lists only
+        scalars = [v.dtype for _, _, v in each_input(op, given) if isinstance(v, np.generic)]
+        dtype = next((d for d in scalars if d in FLOATS), FLOATS[0])
+    return dtype
+
+
+def as_array(op, name: str, value, dtype) -> np.ndarray:
+    if isinstance(value, Tensor):
+        return value._array
+    if isinstance(value, np.ndarray):
+        return value
+    try:
+        if value is None:
+            raise TypeError
+        return np.asarray(value, dtype=dtype)
+    except (TypeError, ValueError) as e:
+        raise TypeError(f"{op.name}: {name} is {value!r:.60}, expected an array, a Tensor or a number "
+                        f"that fits {dtype}") from e

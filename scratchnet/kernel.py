@@ -1,0 +1,158 @@
+"""Kernels: a heavy loop in two versions, plain NumPy to read and Numba to run, that must agree.
+
+    @kernel
+    def shift(x): …NumPy…              the reference: what the loop means
+    @shift.fast
+    def shift_fast(x): …               what runs by default; calls @jit functions and `parallel`
+    @jit
+    def shift_loop(x, y, a, b): …      compiled by Numba when first called, and cached on disk
+
+Importing compiles nothing, and Numba itself is imported by the first fast call.  Without Numba the
+references run, and a warning says so once.  A @jit function may call those of its own file only.
+"""
+from __future__ import annotations
+
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable
+
+import numpy as np
+
+mode = os.environ.get("SCRATCHNET_KERNELS", "numba")
+if mode not in ("numpy", "numba"):
+    raise ValueError(f'SCRATCHNET_KERNELS is {mode!r}, expected "numpy" or "numba"')
+
+
+class use_kernels:
+    """use_kernels("numpy" or "numba"): from now on; as `with use_kernels(…):` for the block only."""
+
+    def __init__(self, name: str):
+        global mode
+        if name not in ("numpy", "numba"):
+            raise ValueError(f'use_kernels: got {name!r}, expected "numpy" or "numba"')
+        self.before, mode = mode, name
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        global mode
+        mode = self.before
+
+
+class Kernel:
+    """The pair.  Calling it runs the fast version on real arrays, else the reference."""
+    registry: dict[str, Kernel] = {}
+
+    def __init__(self, reference: Callable):
+        self.reference, self.fast_version = reference, None
+        self.name, self.__doc__, self.__wrapped__ = reference.__name__, reference.__doc__, reference
+        if self.name in Kernel.registry:
+            raise ValueError(f"kernel: there already is a kernel {self.name!r}")
+        Kernel.registry[self.name] = self
+
+    def fast(self, function: Callable) -> Callable:
+        self.fast_version = function
+        return function
+
+    def __call__(self, *args, **settings):
+        arrays = [a for a in args if isinstance(a, np.ndarray)]
+        if mode == "numpy" or self.fast_version is None or any(a.dtype.kind == "c" for a in arrays) \
+                or not numba_found():
+            return self.reference(*args, **settings)
+        return self.fast_version(*(contiguous(a) for a in args), **settings)
+
+
+kernel = Kernel
+
+
+def contiguous(a):
+    """Arrays as read-only and C-contiguous, so that Numba compiles each loop once per dtype."""
+    if not isinstance(a, np.ndarray):
+        return a
+    a = np.ascontiguousarray(a).view() if a.ndim else a.view()
+    a.flags.writeable = False
+    return a
+
+
+# ---- compilation --------------------------------------------------------------------------------
+
+_numba = None                                   # the module; False where it cannot be imported
+
+
+def numba_found() -> bool:
+    global _numba
+    if _numba is None:
+        try:
+            import numba as _numba
+        except ImportError as e:
+            _numba = False
+            warnings.warn(f"Numba is not available ({e}): the NumPy reference kernels run, several times "
+                          "slower; pip install numba", RuntimeWarning, stacklevel=4)
+    return bool(_numba)
+
+
+class jit:
+    """Decorator: a loop for Numba to compile on its first call.  flags: the fastmath flags it needs."""
+    waiting: dict[int, list[jit]] = {}          # by file: functions that call each other compile together
+
+    def __init__(self, function: Callable | None = None, *, flags: set | None = None):
+        self.flags = flags or set()
+        if function is not None:
+            self(function)
+
+    def __call__(self, *args):
+        if not hasattr(self, "function"):       # @jit(flags=…): now comes the function itself
+            self.function, self.compiled = args[0], None
+            self.__doc__, self.__wrapped__ = self.function.__doc__, self.function
+            jit.waiting.setdefault(id(self.function.__globals__), []).append(self)
+            return self
+        if self.compiled is None:
+            scope = self.function.__globals__
+            for one in jit.waiting.pop(id(scope)):
+                one.compiled = _numba.njit(one.function, nogil=True, cache=True, fastmath=one.flags)
+                scope[one.function.__name__] = one.compiled
+        return self.compiled(*args)
+
+
+# ---- threads ------------------------------------------------------------------------------------
+
+threads = int(os.environ.get("NUMBA_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
+              or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()))
+_pool: ThreadPoolExecutor | None = None
+
+
+def set_threads(n: int) -> None:
+    """How many threads our kernels use.  Their results are the same bits for every n."""
+    global threads, _pool
+    if n < 1:
+        raise ValueError(f"set_threads: got {n}, expected 1 or more")
+    threads, _pool = n, None
+
+
+def parallel(work: Callable[[int, int], None], n: int) -> None:
+    """work(first, last) over parts of range(n), one part per thread.
+
+    Plain Python threads: compiled loops let go of the interpreter lock, and nothing here can abort a
+    process that forks or brings threads of its own.  `work` writes to places no other part writes to.
+    """
+    global _pool
+    if threads == 1 or n < 2:
+        return work(0, n)
+    if _pool is None:
+        _pool = ThreadPoolExecutor(threads, thread_name_prefix="scratchnet")
+    cuts = [n * t // threads for t in range(threads + 1)]
+    parts = [_pool.submit(work, a, b) for a, b in zip(cuts[1:], cuts[2:])]
+    work(cuts[0], cuts[1])
+    for part in parts:
+        part.result()
+
+
+def _forget_pool() -> None:
+    global _pool
+    _pool = None                                # threads do not survive a fork
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)

@@ -1,0 +1,272 @@
+"""Layers: an op together with the parameters it needs.
+
+A layer holds Tensors (its parameters) and other layers as plain attributes; parameters are found by
+looking, in the order they were assigned.  `layer(x)` calls its `forward`.  Weights start Glorot-uniform,
+biases at 0.  Shapes: dense (…, D); images (N, C, H, W).
+"""
+from __future__ import annotations
+
+from typing import Iterator
+
+import numpy as np
+
+from . import init, ops
+from .rng import generator
+from .tensor import Tensor
+
+
+class Layer:
+    """Base of all layers and models: assign parameters and sub-layers as attributes, define forward."""
+    training = True
+    buffers: tuple[str, ...] = ()               # attributes that are saved but not trained (running means)
+
+    def forward(self, x):
+        raise TypeError(f"{type(self).__name__} must define forward(self, x)")
+
+    def __call__(self, *args, **kwargs):
+        return self.forward(*args, **kwargs)
+
+    def children(self) -> Iterator[tuple[str, Layer]]:
+        for name, value in vars(self).items():
+            if isinstance(value, Layer):
+                yield name, value
+            elif isinstance(value, (list, tuple)):
+                yield from ((f"{name}.{i}", v) for i, v in enumerate(value) if isinstance(v, Layer))
+
+    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+        """(name, Tensor) of every trainable parameter, each once, sub-layers after a dot."""
+        seen = set()
+        for owner, path in self.walk(prefix):
+            for name, value in vars(owner).items():
+                if isinstance(value, Tensor) and name not in owner.buffers and id(value) not in seen:
+                    seen.add(id(value))
+                    yield path + name, value
+
+    def walk(self, path: str = "") -> Iterator[tuple[Layer, str]]:
+        """This layer and all below it, each with the prefix of its names."""
+        yield self, path
+        for name, child in self.children():
+            yield from child.walk(f"{path}{name}.")
+
+    def parameters(self) -> list[Tensor]:
+        """Every trainable parameter, for an optimiser."""
+        return [p for _, p in self.named_parameters()]
+
+    def named_arrays(self) -> Iterator[tuple[str, Layer, str]]:
+        """(full name, owner, attribute) of all that is saved: parameters and buffers."""
+        for owner, path in self.walk():
+            for name, value in vars(owner).items():
+                if isinstance(value, Tensor):
+                    yield path + name, owner, name
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers by name, for sn.save."""
+        return {full: getattr(owner, name).data.copy() for full, owner, name in self.named_arrays()}
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Take over a saved state.  ValueError, naming the entry and both shapes, if it is another model's."""
+        own = {full: getattr(owner, name) for full, owner, name in self.named_arrays()}
+        missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+        if missing or extra:
+            raise ValueError(f"{type(self).__name__}.load_state: this is the state of another model: "
+                             f"missing {missing or 'nothing'}, not expected {extra or 'nothing'}")
+        for name, t in own.items():
+            new = np.asarray(state[name])
+            if new.shape != t.shape or new.dtype != t.dtype:
+                raise ValueError(f"{type(self).__name__}.load_state: {name!r} is {new.dtype} {new.shape}, but this "
+                                 f"model needs {t.dtype} {t.shape}")
+            if not np.isfinite(new).all():
+                raise ValueError(f"{type(self).__name__}.load_state: {name!r} contains NaN or infinity")
+        for name, t in own.items():
+            with t.overwriting() as array:
+                array[...] = state[name]
+
+    def train(self, mode: bool = True) -> Layer:
+        """Training behaviour from now on (dropout drops, batch norm uses the batch's statistics)."""
+        for layer, _ in self.walk():
+            layer.training = mode
+        return self
+
+    def eval(self) -> Layer:
+        """Test behaviour from now on."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        for p in self.parameters():
+            p.grad = None
+
+    def astype(self, dtype) -> Layer:
+        """Convert all parameters and buffers in place, to float64 for gradient checks for instance."""
+        for _, owner, name in list(self.named_arrays()):
+            t = getattr(owner, name)
+            setattr(owner, name, Tensor(t.data.astype(dtype), t.requires_grad))
+        return self
+
+    def __repr__(self):
+        return "\n".join(self.lines()) + f"\n{sum(p.size for p in self.parameters()):,} parameters"
+
+    def lines(self, name: str = "", indent: int = 0) -> Iterator[str]:
+        own = [f"{n} {t.shape}" for n, t in vars(self).items() if isinstance(t, Tensor)]
+        count = sum(t.size for n, t in vars(self).items() if isinstance(t, Tensor) and n not in self.buffers)
+        text = f"{'  ' * indent}{name + ': ' if name else ''}{type(self).__name__}"
+        yield f"{text:<34}{', '.join(own)}" + (f"   {count:,}" if count else "")
+        for child_name, child in self.children():
+            yield from child.lines(child_name, indent + 1)
+
+
+def parameter(array: np.ndarray) -> Tensor:
+    return Tensor(array, requires_grad=True)
+
+
+class Dense(Layer):
+    """y = x @ w + b.    Shapes  x (…, inputs), w (inputs, outputs), b (outputs,)"""
+
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = True, rng=None):
+        self.w = parameter(init.glorot_uniform((inputs, outputs), rng))
+        self.b = parameter(np.zeros(outputs, np.float32)) if bias else None
+
+    def forward(self, x):
+        return ops.dense(x, self.w, self.b)
+
+
+class Conv2d(Layer):
+    """y = conv2d(x, w, b).    Shapes  x (N, channels, H, W), w (filters, channels, K, L), b (filters,)"""
+
+    def __init__(self, channels: int, filters: int, kernel, *, stride=1, padding=0, dilation=1, bias=True, rng=None):
+        self.w = parameter(init.glorot_uniform((filters, channels, *both(kernel)), rng))
+        self.b = parameter(np.zeros(filters, np.float32)) if bias else None
+        self.settings = dict(stride=stride, padding=padding, dilation=dilation)
+
+    def forward(self, x):
+        return ops.conv2d(x, self.w, self.b, **self.settings)
+
+
+class ConvTranspose2d(Layer):
+    """y = conv_transpose2d(x, w, b).    Shapes  x (N, filters, I, J), w (filters, channels, K, L), b (channels,)"""
+
+    def __init__(self, filters: int, channels: int, kernel, *, stride=1, padding=0, output_padding=0, dilation=1,
+                 bias=True, rng=None):
+        self.w = parameter(init.glorot_uniform((filters, channels, *both(kernel)), rng))
+        self.b = parameter(np.zeros(channels, np.float32)) if bias else None
+        self.settings = dict(stride=stride, padding=padding, output_padding=output_padding, dilation=dilation)
+
+    def forward(self, x):
+        return ops.conv_transpose2d(x, self.w, self.b, **self.settings)
+
+
+def both(kernel) -> tuple[int, int]:
+    return (kernel, kernel) if isinstance(kernel, int) else tuple(kernel)
+
+
+class BatchNorm(Layer):
+    """Each channel shifted and scaled to mean 0 and variance 1 over the batch, then to a learned γ, β.
+
+    Shapes  x (N, C) or (N, C, H, W).  Training uses the batch's own statistics, and keeps running ones,
+    r ← (1 − momentum)·r + momentum·batch (the variance unbiased, n/(n−1)), which test time uses.
+    Errors  ValueError in training for a single value per channel: its variance is 0 whatever it is.
+    Source  Ioffe & Szegedy 2015, arXiv:1502.03167.
+    """
+    buffers = ("mean", "var")
+
+    def __init__(self, channels: int, *, momentum: float = 0.1, eps: float = 1e-5):
+        self.gamma = parameter(np.ones(channels, np.float32))
+        self.beta = parameter(np.zeros(channels, np.float32))
+        self.mean, self.var = Tensor(np.zeros(channels, np.float32)), Tensor(np.ones(channels, np.float32))
+        self.momentum, self.eps = momentum, eps
+
+    def forward(self, x):
+        if x.ndim not in (2, 4) or x.shape[1] != self.gamma.size:
+            raise ValueError(f"BatchNorm: x {x.shape}, expected (N, {self.gamma.size}) or (N, {self.gamma.size}, H, W)")
+        row = (1, -1) + (1,) * (x.ndim - 2)                    # (1, C) or (1, C, 1, 1)
+        if self.training:
+            axes = (0, *range(2, x.ndim))
+            mean, var = ops.mean(x, axis=axes, keepdims=True), ops.var(x, axis=axes, keepdims=True)
+            self.remember(mean, var, x.size // x.shape[1])
+        else:
+            mean, var = self.mean.reshape(row), self.var.reshape(row)
+        return ops.normalize(x, mean, var, self.gamma.reshape(row), self.beta.reshape(row), eps=self.eps)
+
+    def remember(self, mean, var, n: int) -> None:
+        if n < 2:
+            raise ValueError("BatchNorm: one value per channel has no variance; use a larger batch, or .eval()")
+        r, k = self.momentum, self.mean.size
+        mean, var = (ops.reshape(Tensor(s).detach(), (k,)).data for s in (mean, var))
+        self.mean.data = (1 - r) * self.mean.data + r * mean
+        self.var.data = (1 - r) * self.var.data + r * var * (n / (n - 1))
+
+
+class Dropout(Layer):
+    """In training, each number is 0 with probability p, else divided by 1 − p: the mean stays.
+
+    Source  Srivastava et al. 2014, JMLR 15.
+    """
+
+    def __init__(self, p: float = 0.5, *, rng=None):
+        if not 0 <= p < 1:
+            raise ValueError(f"Dropout: p is {p}, expected a probability in [0, 1)")
+        self.p, self.rng = p, rng
+
+    def forward(self, x):
+        if not self.training or self.p == 0:
+            return x
+        kept = generator(self.rng).random(x.shape) >= self.p
+        return x * Tensor((kept / (1 - self.p)).astype(x.dtype))
+
+
+class Sequential(Layer):
+    """The layers one after the other."""
+
+    def __init__(self, *layers: Layer):
+        self.layers = layers
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __getitem__(self, i):
+        return self.layers[i]
+
+
+class ReLU(Layer):
+    """y = max(x, 0)"""
+    def forward(self, x): return ops.relu(x)
+
+
+class LeakyReLU(Layer):
+    """y = x where x > 0, else slope·x"""
+    def __init__(self, slope: float = 0.01): self.slope = slope
+    def forward(self, x): return ops.leaky_relu(x, slope=self.slope)
+
+
+class Sigmoid(Layer):
+    """y = 1 / (1 + e⁻ˣ)"""
+    def forward(self, x): return ops.sigmoid(x)
+
+
+class Tanh(Layer):
+    """y = tanh x"""
+    def forward(self, x): return ops.tanh(x)
+
+
+class Flatten(Layer):
+    """(N, …) to (N, D)"""
+    def forward(self, x): return ops.reshape(x, (x.shape[0], -1))
+
+
+class Reshape(Layer):
+    """(N, …) to (N, *shape)"""
+    def __init__(self, *shape: int): self.shape = shape
+    def forward(self, x): return ops.reshape(x, (x.shape[0], *self.shape))
+
+
+class MaxPool2d(Layer):
+    """The largest pixel of each window; stride defaults to the window's size"""
+    def __init__(self, size, *, stride=None, padding=0): self.settings = dict(size=size, stride=stride, padding=padding)
+    def forward(self, x): return ops.max_pool2d(x, **self.settings)
+
+
+class AvgPool2d(Layer):
+    """The mean of each window; stride defaults to the window's size"""
+    def __init__(self, size, *, stride=None, padding=0): self.settings = dict(size=size, stride=stride, padding=padding)
+    def forward(self, x): return ops.avg_pool2d(x, **self.settings)

@@ -1,0 +1,249 @@
+"""An op: a plain function, and one named, pure rule per input that says how gradients flow back.
+
+    @op
+    def mul(a, b): return a * b
+    @mul.vjp("a")
+    def mul_da(g, b, a_shape): return fit(g * b, a_shape)        # keeps b, and a's shape only
+    @mul.vjp("b")
+    def mul_db(g, a, b_shape): return fit(g * a, b_shape)
+
+Parameters before `*` are inputs (arrays or Tensors), after it settings; callers may pass either by
+position.  A rule's first parameter is g = ∂L/∂y.  The others say, by name, what the graph keeps:
+    an input   a setting   y (the output)   NAME_shape   position (which input of a sequence)
+    or what the forward kept with `return keep(y, where=idx)`.
+Forward functions get arrays.  Rules get arrays too, and then simply compute; when the backward pass
+is itself recorded (sn.grad with create_graph=True) the same rules get Tensors, so a rule must be
+written with ops.  That is why kept floats are closed to it: they would be constants at order two.
+"""
+from __future__ import annotations
+
+import inspect
+import sys
+from contextlib import contextmanager
+from typing import Callable, Iterator, NamedTuple
+
+import numpy as np
+
+from . import guard
+from .arguments import admit, bind, each_input
+from .autograd import Edge, Node, recording
+from .tensor import FLOATS, Tensor
+
+ENGINE = tuple(f"{__package__}.{module}" for module in ("op", "ops", "autograd", "tensor", "layers"))
+
+
+class Kept(NamedTuple):
+    """What a forward returns to keep more than its output: see keep."""
+    y: np.ndarray
+    values: dict
+
+
+def keep(y, **values) -> Kept:
+    """Return this from a forward: y is the output, the named values are there for its rules."""
+    return Kept(y, values)
+
+
+class Rule(NamedTuple):
+    function: Callable
+    reads: tuple                                # parameter names after g
+
+
+class Saved(NamedTuple):
+    """One value kept for the rules, and how to see it as a Tensor when they are recorded."""
+    value: object
+    node: object                                # where its gradients go, None for a constant
+    leaf: object                                # whose memory it is, if a leaf's,
+    version: int | None                         # and how often that had been overwritten by then
+
+
+def save(value, node=None, leaf=None) -> Saved:
+    return Saved(value, node, leaf, leaf.version if leaf else None)
+
+
+def save_argument(given, value) -> Saved:
+    """Arrays and settings belong to the caller, who may go on to change them: keep a copy."""
+    if isinstance(given, Tensor):
+        return save(value, given._node, given._leaf)
+    return save(given.copy() if isinstance(given, np.ndarray) else value)
+
+
+class Op:
+    """A function with one rule per differentiable input.  Made by the decorator `op`.
+
+    vjp(name)   decorator: the rule for input `name`.
+    fast_vjp    decorator: rule(want, g, …) -> {name: gradient}, all inputs at once, where computing
+                them together saves work; first order only, so it may read kept floats.
+    """
+    registry: dict[tuple[str, str], Op] = {}
+
+    def __init__(self, forward: Callable, sequence: str | None = None):
+        self.forward, self.name, self.sequence = forward, forward.__name__, sequence
+        self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
+        self.__wrapped__ = forward              # inspect.signature and help() look here
+        parameters = inspect.signature(forward).parameters.values()
+        self.parameters = tuple(p.name for p in parameters)
+        self.inputs = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+        self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        self.rules: dict[str, Rule] = {}
+        self.fast: Rule | None = None
+        self.replacements = 0
+        key = (forward.__module__, self.name)
+        if key in Op.registry:
+            raise ValueError(f"op: {key[0]} already has an op named {key[1]!r}; choose another name")
+        Op.registry[key] = self
+
+    def vjp(self, name: str):
+        if name not in self.inputs:
+            raise ValueError(f"{self.name}.vjp: no input {name!r}; the inputs are {self.inputs}")
+
+        def register(rule):
+            self.rules[name] = Rule(rule, tuple(inspect.signature(rule).parameters)[1:])
+            return rule
+        return register
+
+    def fast_vjp(self, rule):
+        self.fast = Rule(rule, tuple(inspect.signature(rule).parameters)[2:])
+        return rule
+
+    def __repr__(self):
+        return f"<op {self.name}({', '.join(self.parameters)})>"
+
+    # ---- forward --------------------------------------------------------------------------------
+
+    def __call__(self, *args, **kwargs):
+        given = bind(self, args, kwargs)
+        values, dtype = admit(self, given)
+        y = self.forward(**values)
+        y, kept = y if isinstance(y, Kept) else (y, {})
+        if guard.active:
+            guard.check_forward(self, values, y, caller())
+        tensors = [v for _, _, v in each_input(self, given) if isinstance(v, Tensor)]
+        if not tensors:
+            return y
+        y = np.asarray(y)
+        if y.dtype != dtype:
+            raise TypeError(f"{self.name}: its forward returned {y.dtype} for inputs of {dtype}")
+        leaf = next((t._leaf for t in tensors if t._leaf and np.may_share_memory(y, t._array)), None)
+        if not (recording.get() and any(t._node for t in tensors)):
+            return Tensor.of(y, None, leaf)
+        return Tensor.of(y, self.record(given, values, save(y, leaf=leaf), kept), leaf)
+
+    def record(self, given: dict, values: dict, y: Saved, kept: dict) -> Node:
+        """The node of this call: edges to the inputs that need gradients, and what rules will read."""
+        edges = [Edge(name, position, t._node, t.shape, t.dtype)
+                 for name, position, t in each_input(self, given) if isinstance(t, Tensor) and t._node]
+        reads = {name for edge in edges for name in self.rule(edge.name).reads}
+        for name in reads & kept.keys():
+            if np.asarray(kept[name]).dtype.kind in "fc":
+                raise TypeError(f"{self.name}: a plain rule reads {name!r}, a float kept by the forward, "
+                                "which would be a constant at second order; recompute it with ops from "
+                                "the inputs, or read it in a fast_vjp")
+        if self.fast and not self.replacements:
+            reads.update(self.fast.reads)
+        saved = {}
+        for name in reads - {"position"}:
+            source = name.removesuffix("_shape")
+            if name in kept:
+                saved[name] = save(kept[name])
+            elif name == "y":
+                saved[name] = y
+            elif name == self.sequence:
+                saved[name] = [save_argument(t, a) for t, a in zip(given[name], values[name])]
+            elif name in given:
+                saved[name] = save_argument(given[name], values[name])
+            elif source == self.sequence:
+                saved[name] = save([a.shape for a in values[source]])
+            elif source in self.inputs:
+                saved[name] = save(np.shape(values[source]))
+            else:
+                raise TypeError(f"{self.name}: a rule reads {name!r}, which is neither an input, a setting, "
+                                "y, an input's _shape, position, nor something its forward kept")
+        return Node(self, edges, saved, caller())
+
+    # ---- backward -------------------------------------------------------------------------------
+
+    def rule(self, name: str) -> Rule:
+        if name not in self.rules:
+            raise TypeError(f"{self.name} has no rule for its input {name!r}: write one with "
+                            f"@{self.name}.vjp({name!r}), or pass {name} as a constant (.detach())")
+        return self.rules[name]
+
+    def run_rules(self, node: Node, edges: list[Edge], g, create_graph: bool) -> Iterator:
+        """Yield (edge, rule, gradient for that edge), each checked to fit the input it is for."""
+        if self.fast and not create_graph and not self.replacements:
+            want = {edge.name for edge in edges}
+            out = self.fast.function(want, g, **self.restore(node, self.fast.reads, False))
+            for edge in edges:
+                yield edge, self.fast.function, self.fitting(edge, out[edge.name], node, False)
+            return
+        for edge in edges:
+            rule = self.rule(edge.name)
+            values = self.restore(node, rule.reads, create_graph)
+            if "position" in rule.reads:
+                values["position"] = edge.position
+            out = rule.function(g, **values)
+            yield edge, rule.function, self.fitting(edge, out, node, create_graph)
+
+    def restore(self, node: Node, names: tuple, create_graph: bool) -> dict:
+        """What a rule reads, as arrays, or as Tensors that continue the graph."""
+        def see(name, s):
+            if s.leaf is not None and s.leaf.version != s.version:
+                raise RuntimeError(f"{node.where}: its input {name!r} was changed in place (an optimiser "
+                                   "step, load_state) after this forward; call backward() before step()")
+            if not create_graph or not isinstance(s.value, np.ndarray) or s.value.dtype not in FLOATS:
+                return s.value
+            return Tensor.of(s.value, node if name == "y" else s.node)
+        values = {}
+        for name in names:
+            if name == "position":
+                continue
+            if name not in node.saved:
+                raise RuntimeError(f"{node.where}: the rule reads {name!r}, which this forward did not save;"
+                                   " run the forward inside `with sn.replaced(…)` as well")
+            s = node.saved[name]
+            values[name] = [see(name, one) for one in s] if isinstance(s, list) else see(name, s)
+        return values
+
+    def fitting(self, edge: Edge, out, node: Node, create_graph: bool):
+        """The gradient for an input has the input's shape and dtype; anything else is a wrong rule."""
+        if isinstance(out, Tensor):
+            out = out if create_graph else out._array
+        elif out is not None:
+            out = Tensor.of(out) if create_graph else np.asarray(out)
+        got = "None" if out is None else f"{out.dtype} {out.shape}"
+        if out is None or out.shape != edge.shape or out.dtype != edge.dtype:
+            raise ValueError(f"{node.where}: the rule for {edge.name!r} returned {got}, expected "
+                             f"{edge.dtype} {edge.shape} like {edge.name}; where {edge.name} was "
+                             "broadcast, its gradient is summed back: fit(…, shape)")
+        if guard.active:
+            guard.check_backward(node, edge.name, out)
+        return out
+
+
+def op(forward: Callable | None = None, *, sequence: str | None = None):
+    """Make an op of a function.  sequence: the one input that is a list (concatenate, stack)."""
+    return Op(forward, sequence) if forward else lambda f: Op(f, sequence)
+
+
+@contextmanager
+def replaced(target: Op, name: str, rule: Callable) -> Iterator[None]:
+    """Use `rule` as target's rule for input `name` inside the block, forward and backward."""
+    original = target.rules.get(name)
+    target.vjp(name)(rule)
+    target.replacements += 1
+    try:
+        yield
+    finally:
+        target.replacements -= 1
+        if original is None:
+            del target.rules[name]
+        else:
+            target.rules[name] = original
+
+
+def caller() -> tuple:
+    """(code, line) of the nearest frame outside the engine: where the user wrote this operation."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(ENGINE):
+        frame = frame.f_back
+    return frame.f_code, frame.f_lineno

@@ -1,0 +1,40 @@
+"""The loops of convolution.  Letters and formula: conv.py."""
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ..kernel import kernel
+
+
+def windows(x, size, s, p, d):
+    """cols[n,c,k,l,i,j] = x[n,c, s·i+d·k−p, s·j+d·l−p], 0 outside: a view of the padded x, no copy."""
+    (K, L), (P, Q) = size, p
+    x = np.pad(x, ((0, 0), (0, 0), (P, P), (Q, Q)))
+    reach = (d[0] * (K - 1) + 1, d[1] * (L - 1) + 1)
+    cols = sliding_window_view(x, reach, axis=(2, 3))          # (N,C, positions, reach)
+    return cols[:, :, ::s[0], ::s[1], ::d[0], ::d[1]].transpose(0, 1, 4, 5, 2, 3)
+
+
+@kernel
+def conv_y(x, w, b, s, p, d):
+    """y[n,f,i,j] = Σ_ckl cols[n,c,k,l,i,j] · w[f,c,k,l] + b[f]"""
+    y = np.einsum("ncklij,fckl->nfij", windows(x, w.shape[2:], s, p, d), w, optimize=True)
+    return y if b is None else y + b[:, None, None]
+
+
+@kernel
+def conv_dx(g, w, b, size, s, p, d):
+    """x[n,c, s·i+d·k−p, s·j+d·l−p] += Σ_f g[n,f,i,j] · w[f,c,k,l]: windows overlap, so one tap at a time."""
+    cols = np.einsum("nfij,fckl->ncklij", g, w, optimize=True)
+    N, C, K, L, I, J = cols.shape
+    (H, W), (P, Q) = size, p
+    x = np.zeros((N, C, H + 2 * P, W + 2 * Q), cols.dtype)
+    for k, l in np.ndindex(K, L):
+        x[:, :, d[0]*k:d[0]*k + s[0]*I:s[0], d[1]*l:d[1]*l + s[1]*J:s[1]] += cols[:, :, k, l]
+    x = x[:, :, P:P + H, Q:Q + W]
+    return np.ascontiguousarray(x) if b is None else x + b[:, None, None]
+
+
+@kernel
+def conv_dw(x, g, size, s, p, d):
+    """w[f,c,k,l] = Σ_nij g[n,f,i,j] · cols[n,c,k,l,i,j]"""
+    return np.einsum("nfij,ncklij->fckl", g, windows(x, size, s, p, d), optimize=True)

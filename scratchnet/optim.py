@@ -1,0 +1,159 @@
+"""Optimisers: from gradients to the next parameters.  θ a parameter, g = ∂L/∂θ, lr the step size.
+
+Each update works in place and tells the graph so: a loss computed before step() cannot be sent
+backward after it.  A parameter whose .grad is None is left as it is, its state included.
+"""
+from __future__ import annotations
+
+from typing import Iterable
+
+import numpy as np
+
+from .tensor import Tensor
+
+
+class Optimiser:
+    """What all share: the list of parameters, and per parameter the arrays named in `slots`."""
+    slots: tuple[str, ...] = ()
+
+    def __init__(self, params: Iterable[Tensor], lr: float):
+        self.params, self.lr = list(params), lr
+        for i, p in enumerate(self.params):
+            if not isinstance(p, Tensor) or not p.requires_grad:
+                raise TypeError(f"{self.name}: params[{i}] must be a Tensor with requires_grad=True, got {p!r:.60}")
+        if not self.params:
+            raise ValueError(f"{self.name}: no parameters to optimise; pass model.parameters()")
+        if len({id(p) for p in self.params}) != len(self.params):
+            raise ValueError(f"{self.name}: a parameter is listed twice and would be updated twice")
+        if not lr > 0:
+            raise ValueError(f"{self.name}: lr is {lr}, expected a positive step size")
+        self.t = 0                                             # steps taken
+        self.memory = {s: [np.zeros_like(p.data) for p in self.params] for s in self.slots}
+
+    name = property(lambda self: type(self).__name__)
+
+    def update(self, p: np.ndarray, g: np.ndarray, *memory: np.ndarray) -> None:
+        """Change p, and what is remembered of it, in place."""
+        raise TypeError(f"{self.name} must define update(p, g, …)")
+
+    def step(self) -> None:
+        """One update of every parameter from its .grad."""
+        self.t += 1
+        for i, p in enumerate(self.params):
+            if p.grad is not None:
+                with p.overwriting() as array:
+                    self.update(array, p.grad, *(self.memory[s][i] for s in self.slots))
+
+    def zero_grad(self) -> None:
+        """Forget all gradients, so that the next backward starts new sums."""
+        for p in self.params:
+            p.grad = None
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything a continued run needs, as named arrays for sn.save."""
+        arrays = {f"{s}.{i}": a for s, several in self.memory.items() for i, a in enumerate(several)}
+        return {"t": np.array(self.t), "lr": np.array(self.lr), **arrays}
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Take over a saved state; ValueError if it belongs to other parameters or another optimiser."""
+        own = self.state()
+        if state.keys() != own.keys():
+            raise ValueError(f"{self.name}.load_state: expected the entries {sorted(own)}, got {sorted(state)}; "
+                             "the state is of another optimiser or model")
+        for key, array in own.items():
+            if state[key].shape != array.shape or (key not in ("t", "lr") and state[key].dtype != array.dtype):
+                raise ValueError(f"{self.name}.load_state: {key} is {state[key].dtype} {state[key].shape}, expected "
+                                 f"{array.dtype} {array.shape}")
+        self.t, self.lr = int(state["t"]), float(state["lr"])
+        for s in self.slots:
+            for i, array in enumerate(self.memory[s]):
+                array[...] = state[f"{s}.{i}"]
+
+
+class SGD(Optimiser):
+    """Gradient descent, with momentum if wanted.
+
+        v ← momentum·v + g          nesterov: look ahead with g + momentum·v instead of v
+        θ ← θ − lr·v
+    Source  Sutskever et al. 2013, "On the importance of initialization and momentum".
+    """
+    slots = ("v",)
+
+    def __init__(self, params, lr: float, momentum: float = 0.0, nesterov: bool = False):
+        check_unit("SGD", momentum=momentum)
+        if nesterov and not momentum:
+            raise ValueError("SGD: nesterov needs momentum > 0")
+        self.momentum, self.nesterov = momentum, nesterov
+        super().__init__(params, lr)
+
+    def update(self, p, g, v):
+        v *= self.momentum
+        v += g
+        p -= self.lr * (g + self.momentum * v if self.nesterov else v)
+
+
+class RMSProp(Optimiser):
+    """Steps divided by the recent size of the gradient, entry by entry.
+
+        s ← decay·s + (1 − decay)·g²
+        θ ← θ − lr · g / (√s + eps)
+    Source  Tieleman & Hinton 2012, Coursera lecture 6.5.
+    """
+    slots = ("s",)
+
+    def __init__(self, params, lr: float = 1e-3, decay: float = 0.9, eps: float = 1e-8):
+        check_unit("RMSProp", decay=decay)
+        self.decay, self.eps = decay, eps
+        super().__init__(params, lr)
+
+    def update(self, p, g, s):
+        s *= self.decay
+        s += (1 - self.decay) * g * g
+        p -= self.lr * g / (np.sqrt(s) + self.eps)
+
+
+class Adam(Optimiser):
+    """Momentum, divided by the recent size of the gradient; both averages start at 0 and are corrected for it.
+
+        m ← β₁·m + (1 − β₁)·g               m̂ = m / (1 − β₁ᵗ)
+        v ← β₂·v + (1 − β₂)·g²              v̂ = v / (1 − β₂ᵗ)
+        θ ← θ − lr · m̂ / (√v̂ + eps)
+    Source  Kingma & Ba 2015, arXiv:1412.6980, algorithm 1.
+    """
+    slots = ("m", "v")
+
+    def __init__(self, params, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8):
+        check_unit(self.name, beta1=betas[0], beta2=betas[1])
+        self.betas, self.eps = betas, eps
+        super().__init__(params, lr)
+
+    def update(self, p, g, m, v):
+        b1, b2 = self.betas
+        m *= b1
+        m += (1 - b1) * g
+        v *= b2
+        v += (1 - b2) * (g * g)
+        m_hat = m / (1 - b1 ** self.t)
+        v_hat = v / (1 - b2 ** self.t)
+        p -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+
+
+class AdamW(Adam):
+    """Adam with weight decay kept apart from the gradient's statistics:  θ ← θ − lr·decay·θ, then Adam's step.
+
+    Source  Loshchilov & Hutter 2019, arXiv:1711.05101.
+    """
+
+    def __init__(self, params, lr: float = 1e-3, betas=(0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.01):
+        self.weight_decay = weight_decay
+        super().__init__(params, lr, betas, eps)
+
+    def update(self, p, g, m, v):
+        p -= self.lr * self.weight_decay * p
+        super().update(p, g, m, v)
+
+
+def check_unit(name: str, **values: float) -> None:
+    for key, value in values.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"{name}: {key} is {value}, expected a number in [0, 1)")

@@ -1,0 +1,174 @@
+"""Tensor: an array, and the place in the graph from which gradients reach it.
+
+The operators (a * b, t.sum(), t[0]) are ops like all others; ops/__init__.py puts them on Tensor.
+"""
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Iterator
+
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex128))
+
+
+class Leaf:
+    """The end of a path: the gradient of a Tensor made with requires_grad=True gathers here."""
+    __slots__ = ("grad", "version", "__weakref__")
+    edges, released = (), False
+
+    def __init__(self):
+        self.grad, self.version = None, 0       # version: counts the engine's writes into the array
+
+
+class Tensor:
+    """An array that remembers how it was computed, so that gradients can flow back to its sources.
+
+    Tensor(array, requires_grad=False) copies.  float32, float64 and complex128 arrays keep their
+    dtype; integers, booleans and Python lists become float32.
+    Errors   TypeError for what is not numbers.  ValueError for ragged lists.
+    Safety   .data and .numpy() are read-only views: an array that backward will need cannot change
+             behind its back.  `t.data = new` puts a new array in place; earlier graphs keep the old.
+    """
+    __slots__ = ("_array", "_node", "_leaf", "__weakref__")
+    __array_ufunc__ = None                      # NumPy leaves array * tensor to Tensor.__rmul__
+    __hash__ = object.__hash__                  # == compares numbers; as a key a Tensor is itself
+
+    def __init__(self, array, requires_grad: bool = False):
+        if isinstance(array, Tensor):
+            array = array._array
+        typed = isinstance(array, (np.ndarray, np.generic))
+        a = np.array(array)
+        if a.dtype.kind in "iub" or (not typed and a.dtype.kind == "f"):
+            a = a.astype(np.float32)
+        if a.dtype not in FLOATS:
+            raise TypeError(f"Tensor: cannot hold {a.dtype}; expected numbers (float32, float64, "
+                            "complex128, or integers and lists, which become float32)")
+        self._array, self._node, self._leaf = a, None, None
+        self.requires_grad = requires_grad
+
+    @classmethod
+    def of(cls, array: np.ndarray, node=None, leaf: Leaf | None = None) -> Tensor:
+        """A Tensor around an array of the engine's own, not copied.  leaf: whose memory it views."""
+        t = cls.__new__(cls)
+        t._array, t._node, t._leaf = np.asarray(array), node, leaf
+        return t
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to (leaf) or through (result of an op) this Tensor."""
+        return self._node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool):
+        if not (self._node is None or isinstance(self._node, Leaf)):
+            raise ValueError("requires_grad can be set on leaves only; this tensor is the result of "
+                             "an operation: use .detach() for one without a history")
+        if wanted != self.requires_grad:
+            self._leaf = (self._leaf or Leaf()) if wanted else self._leaf
+            self._node = self._leaf if wanted else None
+
+    @property
+    def data(self) -> np.ndarray:
+        """The numbers, as a read-only view; assign to put a new array in place (leaves only)."""
+        view = self._array.view()
+        view.flags.writeable = False
+        return view
+
+    @data.setter
+    def data(self, new):
+        if not (self._node is None or isinstance(self._node, Leaf)):
+            raise ValueError("data: only leaves can be given a new array; this tensor was computed")
+        new = np.array(new._array if isinstance(new, Tensor) else new, dtype=self.dtype)
+        if new.shape != self.shape:
+            raise ValueError(f"data: got shape {new.shape}, expected {self.shape}")
+        self._array = new
+
+    def numpy(self) -> np.ndarray:
+        """The numbers, as a read-only view: .copy() it for an array of your own."""
+        return self.data
+
+    @property
+    def grad(self) -> np.ndarray | None:
+        """∂L/∂(this leaf), summed over the backward passes since it was last None."""
+        return self._node.grad if isinstance(self._node, Leaf) else None
+
+    @grad.setter
+    def grad(self, value):
+        if not isinstance(self._node, Leaf):
+            raise ValueError("grad: only a leaf with requires_grad=True has one")
+        if value is not None:
+            value = np.array(value, dtype=self.dtype)
+            if value.shape != self.shape:
+                raise ValueError(f"grad: got shape {value.shape}, expected {self.shape}")
+        self._node.grad = value
+
+    shape = property(lambda self: self._array.shape)
+    ndim = property(lambda self: self._array.ndim)
+    dtype = property(lambda self: self._array.dtype)
+    size = property(lambda self: self._array.size)
+
+    def backward(self, g=None, retain_graph: bool = False) -> None:
+        """Add ∂L/∂t into .grad of every leaf t behind this tensor, where g = ∂L/∂self.
+
+        g may be left out for a single number (then g = 1).  The graph's saved arrays are released on
+        the way, so a second pass is refused unless retain_graph=True.  Higher orders: sn.grad.
+        """
+        from .autograd import backward_steps    # here, because the walk is built on this class
+        for _ in backward_steps(self, g, retain_graph=retain_graph):
+            pass
+
+    def detach(self) -> Tensor:
+        """The same numbers as a constant: gradients stop here."""
+        return Tensor.of(self._array, None, self._leaf)
+
+    def item(self) -> float:
+        """The single number inside, as a Python float."""
+        if self.size != 1:
+            raise ValueError(f"item: expected a single number, got shape {self.shape}")
+        return self._array.item()
+
+    @contextmanager
+    def overwriting(self) -> Iterator[np.ndarray]:
+        """The array itself, to write into in place as optimisers do; graphs that still need it then refuse."""
+        try:
+            yield self._array
+        finally:
+            if self._leaf is not None:
+                self._leaf.version += 1
+
+    def __repr__(self):
+        body = np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=60)
+        tail = ", requires_grad=True" if self.requires_grad else ""
+        return f"Tensor({body}, dtype={self.dtype}{tail})"
+
+    def __len__(self):
+        if not self.ndim:
+            raise TypeError("a 0-d tensor has no length")
+        return self.shape[0]
+
+    def __bool__(self):
+        if self.size != 1:
+            raise ValueError(f"a tensor of shape {self.shape} is neither true nor false; "
+                             "compare with .any() or .all() of an array")
+        return bool(self._array.item())
+
+    def __float__(self):
+        return float(self.item())
+
+    def __setitem__(self, index, value):
+        raise TypeError("tensors are not written in place; compute a new one (sn.where, "
+                        "sn.concatenate) or, for a leaf, assign a new array to .data")
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError("a NumPy function was given a Tensor, which would leave the graph in silence: "
+                        "use the function of the same name in scratchnet, or t.numpy() for the array")
+
+    def __array_function__(self, function, types, args, kwargs):
+        raise TypeError(f"np.{function.__name__} was given a Tensor, which would leave the graph in "
+                        f"silence: use sn.{function.__name__} if there is one, or t.numpy()")
+
+    def __deepcopy__(self, memo):
+        if not (self._node is None or isinstance(self._node, Leaf)):
+            raise TypeError("only leaves can be deep-copied; use .detach() first")
+        return Tensor(self._array, self.requires_grad)
