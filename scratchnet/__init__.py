@@ -1,5 +1,5 @@
 """scratchnet: a deep-learning engine to read, in NumPy, with every gradient derived beside its code."""
-from . import init, layers, optim
+from . import init, layers, models, optim
 from .autograd import backward_steps, grad, no_grad
 
 from .guard import guard_finite

@@ -24,6 +24,7 @@ Source  Dumoulin & Visin 2016, arXiv:1603.07285; Goodfellow, Bengio & Courville 
 """
 from ..op import op
 from .conv_checks import check_conv, check_transpose, check_weight, transposed_size
+from . import conv_fast                         # the Numba versions of the three kernels
 from .conv_kernels import conv_dw, conv_dx, conv_y
 from .reduce import sum
 

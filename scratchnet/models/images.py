@@ -1,0 +1,23 @@
+"""The door of every model: are these images?"""
+import numpy as np
+
+from ..tensor import Tensor
+
+
+def check_images(x, channels: int = 1, size: int = 28):
+    """x itself if it is (N, channels, size, size), floating point and finite; else what is wrong with it."""
+    array = x.numpy() if isinstance(x, Tensor) else x
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"images: got a {type(x).__name__}, expected an array or Tensor")
+    if array.dtype.kind not in "fc":
+        raise TypeError(f"images: dtype {array.dtype}, expected float32 in [0, 1]; for bytes: x.astype(np.float32) / 255")
+    if array.shape[1:] != (channels, size, size) or not len(array):
+        raise ValueError(f"images: shape {array.shape}, expected (N, {channels}, {size}, {size}) with N ≥ 1; "
+                         "a single image x is x[None], images without a channel axis are x[:, None]")
+    bad = ~np.isfinite(array).all(axis=(1, 2, 3))
+    if bad.any():
+        n = int(np.argmax(bad))
+        pixel = tuple(int(i) for i in np.argwhere(~np.isfinite(array[n]))[0])
+        raise ValueError(f"images: image {n} has {array[n][pixel]} at {pixel}, expected finite numbers; clean the data "
+                         f"({int(bad.sum())} of {len(array)} images are affected)")
+    return x
