@@ -1,7 +1,7 @@
 """scratchnet: a deep-learning engine to read, in NumPy, with every gradient derived beside its code."""
-from . import init, layers, models, optim
+from . import data, init, kernel, layers, models, optim, plot
 from .autograd import backward_steps, grad, no_grad
-
+from .check import GradientError, check_backward, check_grad
 from .guard import guard_finite
 from .kernel import set_threads, use_kernels
 from .op import keep, op, replaced
@@ -10,7 +10,7 @@ from .ops import (abs, add, avg_pool2d, bce_with_logits, broadcast_to, clip, con
                   matmul, max, max_pool2d, maximum, mean, minimum, mse, mul, neg, normalize, pad, power, relu,
                   reshape, sigmoid, softmax, softplus, sqrt, stack, sub, sum, tanh, transpose, var, where)
 from .rng import seed
-
+from .storage import load, save
 from .tensor import Tensor
 
 __version__ = "0.1.0"

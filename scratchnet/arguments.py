@@ -59,8 +59,8 @@ def common_dtype(op, given: dict) -> np.dtype:
     """float32, float64 or complex128; reals of float64 may join complex numbers, nothing else mixes."""
     dtype, source = None, None
     for name, _, v in each_input(op, given):
-        if not isinstance(v, (np.ndarray, Tensor)):
-            continue
+        if not isinstance(v, (np.ndarray, Tensor, np.complexfloating)):
+            continue                            # a complex number cannot take on a real dtype
         if v.dtype not in FLOATS:
             raise TypeError(f"{op.name}: {name} has dtype {v.dtype}, expected float32 or float64; convert "
                             f"it with {name}.astype(np.float32) or sn.Tensor({name})")

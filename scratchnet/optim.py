@@ -153,6 +153,17 @@ class AdamW(Adam):
         super().update(p, g, m, v)
 
 
+def one_cycle(step: int, steps: int, peak: float, warm: float = 0.25) -> float:
+    """The learning rate of step 0 … steps−1: up to `peak` in the first quarter, then down to 0, on cosines.
+
+    Source  Smith & Topin 2018, arXiv:1708.07120.
+    """
+    t = (step + 1) / steps
+    if t < warm:
+        return peak * (0.52 - 0.48 * np.cos(np.pi * t / warm))                              # from peak/25
+    return peak * 0.5 * (1 + np.cos(np.pi * (t - warm) / (1 - warm)))
+
+
 def check_unit(name: str, **values: float) -> None:
     for key, value in values.items():
         if not 0 <= value < 1:

@@ -130,7 +130,7 @@ def argmax_loop(x, where, K, L, s, t, p, q, first, last):
         for c in range(C):
             for i in range(where.shape[2]):
                 for j in range(where.shape[3]):
-                    best = -1
+                    best, top = -1, x[n, c, 0, 0]              # top is set with best
                     for h in range(max(0, s * i - p), min(H, s * i - p + K)):
                         for w in range(max(0, t * j - q), min(W, t * j - q + L)):
                             a = x[n, c, h, w]

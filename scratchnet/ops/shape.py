@@ -64,7 +64,8 @@ def stack_dxs(g, position, axis):
 @op
 def pad(x, *, width):
     """y = x with zeros around it.  width: one int for all sides, or a (before, after) per axis."""
-    return np.pad(x, widths("pad", x, width))
+    sides = widths("pad", x, width)
+    return np.pad(x, sides) if sides else x                    # a single number has no sides
 @pad.vjp("x")
 def pad_dx(g, width): return crop(g, width=width)
 

@@ -1,0 +1,257 @@
+"""05 · A variational autoencoder: train it on handwritten digits, then look at what it learned.
+
+    python examples/05_vae.py                          MNIST if it can be had, else drawn digits
+    python examples/05_vae.py --latent 20 --hidden 256 --epochs 10
+    python examples/05_vae.py --resume --epochs 20     go on from the checkpoint in --out
+
+The network, its loss and the training step are in scratchnet/models/vae.py: read that file beside this
+one.  Everything is written to --out: pictures, metrics.json, checkpoint.npz.  Ctrl-C leaves the checkpoint
+of the last whole epoch; --resume repeats nothing and ends at the same numbers as an unbroken run.
+Expected last line:  wrote 10 pictures, metrics.json and checkpoint.npz to out/vae
+"""
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+import scratchnet as sn
+from scratchnet import plot
+from scratchnet.models.topology import topology
+from scratchnet.models.vae import VAE, sample, train_step
+
+SETTINGS = ("data", "latent", "hidden", "beta", "batch", "lr", "seed", "train_images")
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    p.add_argument("--data", default="auto", choices=["auto", "mnist", "fashion-mnist", "digits"])
+    p.add_argument("--epochs", type=int, default=5, help="in all, those before --resume included")
+    p.add_argument("--latent", type=int, default=2, help="axes of the code")
+    p.add_argument("--hidden", type=int, default=16, help="width of the dense layer before the code")
+    p.add_argument("--beta", type=float, default=1.0, help="weight of the KL term")
+    p.add_argument("--batch", type=int, default=128)
+    p.add_argument("--lr", type=float, default=1e-3, help="Adam's step size")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--out", type=Path, default=Path("out/vae"))
+    p.add_argument("--kernels", default=None, choices=["numba", "numpy"], help="default: SCRATCHNET_KERNELS or numba")
+    p.add_argument("--resume", action="store_true", help="continue from --out/checkpoint.npz")
+    p.add_argument("--train-images", type=int, default=None, help="use only the first so many")
+    args = p.parse_args()
+    for name in ("epochs", "latent", "hidden", "batch"):
+        if getattr(args, name) < 1:
+            p.error(f"--{name} is {getattr(args, name)}, expected 1 or more")
+    return args
+
+
+# ---- training -----------------------------------------------------------------------------------
+
+class Run:
+    """All that a continued run needs: it is what the checkpoint holds."""
+
+    def __init__(self, args):
+        self.rng = np.random.default_rng(args.seed)
+        self.model = VAE(args.latent, args.hidden, rng=self.rng)
+        self.optimiser = sn.optim.Adam(self.model.parameters(), lr=args.lr, eps=1e-7)
+        self.history = []                                      # one dict per epoch
+        self.settings = {name: getattr(args, name) for name in SETTINGS}
+        self.path = args.out / "checkpoint.npz"
+
+    def save(self):
+        sn.save(self.path, model=self.model, optimiser=self.optimiser, rng=self.rng,
+                history=json.dumps(self.history), settings=json.dumps(self.settings))
+
+    def resume(self):
+        parts = sn.load(self.path)
+        for name, was in json.loads(parts["settings"]).items():
+            if was != self.settings[name]:
+                sys.exit(f"{self.path} was made with --{name.replace('_', '-')} {was}, not {self.settings[name]}: "
+                         "give the same options to --resume, or another --out")
+        self.model.load_state(parts["model"])
+        self.optimiser.load_state(parts["optimiser"])
+        self.rng, self.history = parts["rng"], json.loads(parts["history"])
+
+
+def train(run: Run, args, images, test_images) -> None:
+    while len(run.history) < args.epochs:
+        epoch, start, sums, seen = len(run.history) + 1, time.time(), np.zeros(2), 0
+        with tqdm(total=len(images), desc=f"epoch {epoch}/{args.epochs}", unit=" images", dynamic_ncols=True,
+                  disable=None if sys.stderr.isatty() else False, mininterval=0.1 if sys.stderr.isatty() else 10) as bar:
+            for x in sn.data.batches(images, args.batch, rng=run.rng):
+                terms = train_step(run.model, run.optimiser, x, beta=args.beta, rng=run.rng)
+                sums, seen = sums + len(x) * np.array(terms), seen + len(x)
+                bar.set_postfix_str(f"reconstruction {sums[0] / seen:6.2f} + KL {sums[1] / seen:5.2f}", refresh=False)
+                bar.update(len(x))
+        rec, kl = sums / seen
+        test_rec, test_kl = evaluate(run.model, test_images)
+        run.history.append({"epoch": epoch, "train_reconstruction": rec, "train_kl": kl, "test_reconstruction": test_rec,
+                            "test_kl": test_kl, "seconds": round(time.time() - start, 2)})
+        print(f"epoch {epoch}: train {rec:.2f} + {kl:.2f} = {rec + kl:.2f}, test {test_rec:.2f} + {test_kl:.2f} = "
+              f"{test_rec + test_kl:.2f} nats per image (reconstruction + KL)", flush=True)
+        run.save()
+
+
+def evaluate(model: VAE, images, batch: int = 500) -> tuple[float, float]:
+    """Mean reconstruction and KL per image, with noise from a seed of its own: the same question every time."""
+    rng, sums = np.random.default_rng(0), np.zeros(2)
+    with sn.no_grad():
+        for x in sn.data.batches(images, batch, shuffle=False):
+            terms = model.loss(x, rng=rng)
+            sums += len(x) * np.array([terms.reconstruction.item(), terms.kl.item()])
+    return tuple(float(s) for s in sums / len(images))
+
+
+# ---- pictures -----------------------------------------------------------------------------------
+
+def codes(model: VAE, images, batch: int = 500) -> tuple[np.ndarray, np.ndarray]:
+    """(μ, log σ²) of many images."""
+    with sn.no_grad():
+        parts = [model.encode(x) for x in sn.data.batches(images, batch, shuffle=False)]
+    return tuple(np.concatenate([p[i].numpy() for p in parts]) for i in (0, 1))
+
+
+def decode(model: VAE, z: np.ndarray) -> np.ndarray:
+    """Images in [0, 1] for codes (N, latent)."""
+    with sn.no_grad():
+        return sn.sigmoid(model.decode(z.astype(np.float32))).numpy()
+
+
+def draw(run: Run, args, images, labels, names, note: str) -> int:
+    """Every picture of the study that a VAE alone can show; returns how many."""
+    model, out, rng = run.model, args.out, np.random.default_rng(args.seed)
+    epochs = f"{len(run.history)} epoch{'s' * (len(run.history) > 1)}"
+    caption = f"{note}, {epochs}, {args.latent} codes, β = {args.beta:g}"
+    mu, logvar = codes(model, images)
+    first = [np.flatnonzero(labels == c)[:8] for c in range(10)]           # eight test images of each class
+    written = [draw_losses(run, out, caption), draw_topology(model, images[:1], out, caption)]
+
+    some = np.array([f[0] for f in first] + [f[1] for f in first])
+    pairs = np.concatenate([images[some[:10]], decode(model, mu[some[:10]]), images[some[10:]], decode(model, mu[some[10:]])])
+    written.append(plot.images(pairs, out / "reconstructions.png", title="Test images and their reconstructions",
+                               caption=caption, rows=["image", "decoded μ"] * 2, headings=names))
+    written.append(plot.images(decode(model, rng.standard_normal((100, args.latent))), out / "samples.png",
+                               title="Samples: z drawn from N(0, 1), decoded", caption=caption))
+
+    plane, axes_names = (mu, ("z₁", "z₂")) if args.latent == 2 else principal_plane(mu)
+    written.append(plot.latent(plane, labels, out / "latent.png", title="Codes μ of the test images by class",
+                               caption=caption, axes_names=axes_names, names=names))
+    if args.latent == 2:
+        shown = np.concatenate([f[:6] for f in first])
+        written.append(plot.ellipses(mu[shown], np.exp(0.5 * logvar[shown]), labels[shown], out / "clouds.png",
+                                     title="q(z|x) of 60 test images: μ and one σ", caption=caption, names=names))
+        written += draw_manifolds(model, mu, out, caption)
+
+    t = np.linspace(0, 1, 11)[:, None]
+    ends = [(first[a][2], first[b][2]) for a, b in ((0, 1), (2, 7), (3, 8), (4, 9), (5, 6))]
+    between = np.concatenate([decode(model, (1 - t) * mu[a] + t * mu[b]) for a, b in ends])
+    written.append(plot.images(between, out / "interpolations.png", columns=11, title="On the line between two codes",
+                               caption=caption, rows=[f"{names[labels[a]]} → {names[labels[b]]}" for a, b in ends],
+                               headings=[f"{v:.1f}" for v in t[:, 0]]))
+    written.append(draw_arithmetic(model, mu, images, labels, names, out, caption))
+    return len(written)
+
+
+def draw_losses(run: Run, out: Path, caption: str):
+    h = {key: [e[key] for e in run.history] for key in run.history[0]}
+    return plot.curves({
+        "reconstruction (nats per image)": {"train": h["train_reconstruction"], "test": h["test_reconstruction"]},
+        "KL (nats per image)": {"train": h["train_kl"], "test": h["test_kl"]}},
+        out / "losses.png", title="The two terms of the loss", caption=caption)
+
+
+def draw_topology(model: VAE, image, out: Path, caption: str):
+    rows, h = topology(model.encoder, image)
+    for name in ("mu", "logvar"):
+        head, mu = topology(getattr(model, name), h)
+        rows.append(head[0]._replace(layer=f"Dense ({name})"))
+    encoder = sum(r.parameters for r in rows)
+    more, _ = topology(model.decoder, mu)
+    decoder = sum(r.parameters for r in more)
+    table = [*rows, ("encoder in all", "", encoder), *more, ("decoder in all", "", decoder)]
+    return plot.table(table, ("layer", "output", "parameters"), out / "topology.png", caption=caption,
+                      title=f"Topology: {encoder:,} + {decoder:,} parameters")
+
+
+def draw_manifolds(model: VAE, mu, out: Path, caption: str):
+    """The plane of codes decoded on a grid: at quantiles of the prior, and evenly over where codes lie."""
+    reach = float(np.abs(mu).max())
+    n, prior = 20, np.random.default_rng(0).standard_normal(200_000)
+    for name, title, ticks in (
+            ("manifold_quantiles", "Decoded codes at equal steps of probability", np.quantile(prior, np.linspace(0.01, 0.99, n))),
+            ("manifold_linear", "Decoded codes at equal steps of distance", np.linspace(-reach, reach, n))):
+        z = np.stack(np.meshgrid(ticks, ticks[::-1]), axis=-1).reshape(-1, 2)             # top row: largest z₂
+        yield plot.manifold(decode(model, z), ticks, out / f"{name}.png", title=title, caption=caption)
+
+
+def draw_arithmetic(model: VAE, mu, images, labels, names, out: Path, caption: str):
+    """Sums of mean codes, and the directions in which ink and slant grow."""
+    mean = [mu[labels == c].mean(axis=0) for c in range(10)]
+    ink = images.mean(axis=(1, 2, 3))
+    y, x = np.mgrid[0:28, 0:28] - 13.5
+    slant = -(images[:, 0] * x * y).sum(axis=(1, 2)) / (images[:, 0] * y * y).sum(axis=(1, 2))
+    sums = decode(model, np.array([mean[7], mean[1], mean[4], mean[7] - mean[1] + mean[4]]))
+    rows = [np.concatenate([sums, np.zeros((3, 1, 28, 28), sums.dtype)])]                 # and three empty places
+    labels_left = [f"{names[7]}, {names[1]}, {names[4]}, {names[7]} − {names[1]} + {names[4]}"]
+    t = np.linspace(-2, 2, 7)[:, None]
+    for name, value in (("slant", slant), ("thickness", ink)):
+        ranked = np.argsort(value)
+        fifth = len(ranked) // 5
+        direction = (mu[ranked[-fifth:]].mean(axis=0) - mu[ranked[:fifth]].mean(axis=0)) / 2
+        rows.append(decode(model, mean[3] + t * direction))
+        labels_left.append(f"{names[3]} ± {name}")
+    return plot.images(np.concatenate(rows), out / "arithmetic.png", columns=7, rows=labels_left, caption=caption,
+                       title="Arithmetic on mean codes")
+
+
+def principal_plane(mu):
+    """Codes of more than two axes, seen from their two widest directions (PCA)."""
+    d = mu - mu.mean(axis=0)
+    widest = np.linalg.eigh(d.T @ d)[1][:, :-3:-1]
+    return d @ widest, ("first principal axis", "second principal axis")
+
+
+# ---- main ---------------------------------------------------------------------------------------
+
+def main() -> None:
+    args = options()
+    if args.kernels:
+        sn.use_kernels(args.kernels)
+    args.data, why = sn.data.choose(args.data)
+    if why:
+        print(why, flush=True)
+    note = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "drawn digits (not MNIST)"}[args.data]
+    names = list("0123456789") if args.data != "fashion-mnist" else \
+        ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
+    print(f"training on {note}; results go to {args.out}", flush=True)
+    images, _ = sn.data.load(args.data, "train")
+    images = images[:args.train_images]
+    test_images, test_labels = sn.data.load(args.data, "test")
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    run = Run(args)
+    if args.resume:
+        run.resume()
+    else:
+        run.save()                                             # so that even the first epoch can be interrupted
+    try:
+        train(run, args, images, test_images)
+    except KeyboardInterrupt:
+        sys.exit(f"\nstopped; {run.path} holds the state after epoch {len(run.history)}: --resume continues from there")
+
+    print("drawing", flush=True)
+    count = draw(run, args, test_images, test_labels, names, note)
+    metrics = {"data": note, "settings": run.settings, "kernels": sn.kernel.mode, "version": sn.__version__,
+               "parameters": sum(p.size for p in run.model.parameters()), "history": run.history,
+               "test_loss": run.history[-1]["test_reconstruction"] + run.history[-1]["test_kl"]}
+    temporary = args.out / f".metrics.{os.getpid()}.tmp"
+    temporary.write_text(json.dumps(metrics, indent=1) + "\n")
+    os.replace(temporary, args.out / "metrics.json")
+    print(f"wrote {count} pictures, metrics.json and checkpoint.npz to {args.out}")
+
+
+if __name__ == "__main__":
+    main()

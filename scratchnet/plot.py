@@ -1,0 +1,202 @@
+"""Pictures, written to files.  The only module that imports matplotlib, and only when one is drawn.
+
+Every function takes arrays and a path; figures never open a window.  `caption` is the small line below:
+the data set and how long was trained.  Class colours are ten that colour-blind readers can tell apart
+(Petroff 2021, arXiv:2107.02270), and classes are named in the picture as well.
+"""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Sequence
+
+import numpy as np
+
+COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581",
+           "#92dadd")
+
+
+def figure(width: float, height: float, title: str, caption: str = ""):
+    """An empty Figure (inches) with its title above and its caption below."""
+    from matplotlib.figure import Figure
+    fig = Figure(figsize=(width, height), layout="constrained")
+    fig.suptitle(title, fontsize=12)
+    fig.supxlabel(caption, fontsize=8, color="0.35")
+    return fig
+
+
+def write(fig, path) -> Path:
+    """Save as PNG under a temporary name, then rename: a reader never sees half a picture."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        fig.savefig(temporary, dpi=150, format="png")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def tile(images: np.ndarray, columns: int) -> np.ndarray:
+    """Images (N,1,H,W) or (N,H,W) side by side, `columns` in a row, one pixel of grey between them."""
+    images = images.reshape(-1, *images.shape[-2:])
+    N, H, W = images.shape
+    rows = -(-N // columns)
+    sheet = np.full((rows * (H + 1) + 1, columns * (W + 1) + 1), 0.5, images.dtype)
+    for n, image in enumerate(images):
+        r, c = divmod(n, columns)
+        sheet[r * (H + 1) + 1:(r + 1) * (H + 1), c * (W + 1) + 1:(c + 1) * (W + 1)] = image
+    return sheet
+
+
+def show(axes, images: np.ndarray, columns: int, extent=None) -> None:
+    axes.imshow(1 - tile(images, columns), cmap="gray", vmin=0, vmax=1, extent=extent, aspect="auto" if extent else None)
+
+
+def images(pictures: np.ndarray, path, *, title: str, caption: str = "", columns: int = 10,
+           rows: Sequence[str] = (), headings: Sequence[str] = ()) -> Path:
+    """A sheet of images (N,1,H,W) with values in [0,1], black ink on white, row by row.
+
+    rows, headings   labels at the left of each row and above each column, or none.
+    """
+    H, W = pictures.shape[-2:]
+    count = -(-len(pictures) // columns)
+    fig = figure(max(4.5, 0.55 * columns + (1.4 if rows else 0.3)), max(2.0, 0.55 * count * H / W + 0.9), title, caption)
+    axes = fig.subplots()
+    show(axes, pictures, columns)
+    axes.set_yticks([(H + 1) * (r + 0.5) for r in range(len(rows))], rows, fontsize=8)
+    axes.set_xticks([(W + 1) * (c + 0.5) for c in range(len(headings))], headings, fontsize=8)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return write(fig, path)
+
+
+def latent(codes: np.ndarray, labels: np.ndarray, path, *, title: str, caption: str = "", axes_names=("z₁", "z₂"),
+           names: Sequence[str] = "0123456789") -> Path:
+    """Codes (N,2) as dots coloured by class (N,), each class named at its median."""
+    fig = figure(7.2, 6.4, title, caption)
+    axes = fig.subplots()
+    scatter(axes, codes, labels, names)
+    axes.set_xlabel(axes_names[0]), axes.set_ylabel(axes_names[1])
+    return write(fig, path)
+
+
+def scatter(axes, codes: np.ndarray, labels: np.ndarray, names: Sequence[str] = "0123456789") -> None:
+    from matplotlib.patheffects import withStroke
+    axes.scatter(*codes.T, s=2, alpha=0.5, linewidths=0, c=[COLOURS[i] for i in labels])
+    for i in np.unique(labels):
+        axes.plot([], [], "o", ms=5, color=COLOURS[i], label=names[i])
+        axes.text(*np.median(codes[labels == i], axis=0), names[i], ha="center", va="center", weight="bold",
+                  fontsize=14 if len(names[i]) == 1 else 8, path_effects=[withStroke(linewidth=3, foreground="white")])
+    axes.legend(title="class", fontsize=8, title_fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def ellipses(mu: np.ndarray, sigma: np.ndarray, labels: np.ndarray, path, *, title: str, caption: str = "",
+             names: Sequence[str] = "0123456789") -> Path:
+    """The clouds N(μ, σ²) of some images: ellipses of one standard deviation, mu and sigma (N,2)."""
+    from matplotlib.patches import Ellipse
+    fig = figure(7.2, 6.4, title, caption)
+    axes = fig.subplots()
+    for m, s, i in zip(mu, sigma, labels):
+        axes.add_patch(Ellipse(m, *(2 * s), facecolor=COLOURS[i], edgecolor=COLOURS[i], alpha=0.35))
+        axes.text(*m, names[i][:3], fontsize=7, ha="center", va="center")
+    circle = Ellipse((0, 0), 2, 2, facecolor="none", edgecolor="black", linestyle="--", label="prior N(0, 1), one σ")
+    axes.add_patch(circle)
+    axes.set(xlim=limits(mu[:, 0], sigma[:, 0]), ylim=limits(mu[:, 1], sigma[:, 1]), xlabel="z₁", ylabel="z₂", aspect="equal")
+    axes.legend(handles=[circle], loc="upper right", fontsize=8)
+    return write(fig, path)
+
+
+def limits(centre: np.ndarray, spread: np.ndarray) -> tuple[float, float]:
+    return float((centre - 1.5 * spread).min()), float((centre + 1.5 * spread).max())
+
+
+def manifold(pictures: np.ndarray, ticks: np.ndarray, path, *, title: str, caption: str = "") -> Path:
+    """Decoded images (n·n,1,H,W) of a square grid over the plane of codes, row 0 at the top.
+
+    ticks   the n coordinates, the same for both axes; labelled with their values.
+    """
+    n, (H, W) = len(ticks), pictures.shape[-2:]
+    fig = figure(8.0, 8.4, title, caption)
+    axes = fig.subplots()
+    show(axes, pictures, n)
+    shown = np.unique(np.linspace(0, n - 1, 7).round().astype(int))
+    axes.set_xticks([(W + 1) * (i + 0.5) for i in shown], [f"{ticks[i]:.1f}" for i in shown])
+    axes.set_yticks([(H + 1) * (n - i - 0.5) for i in shown], [f"{ticks[i]:.1f}" for i in shown])
+    axes.set_xlabel("z₁"), axes.set_ylabel("z₂")
+    return write(fig, path)
+
+
+def curves(panels: dict[str, dict[str, Sequence[float]]], path, *, title: str, caption: str = "",
+           xlabel: str = "epoch", first: int = 1) -> Path:
+    """One panel per entry {its y label: {line name: values}}, all over the same x, counted from `first`."""
+    fig = figure(4.3 * len(panels), 3.6, title, caption)
+    for axes, (ylabel, lines) in zip(np.atleast_1d(fig.subplots(1, len(panels))), panels.items()):
+        for (name, values), colour, mark in zip(lines.items(), COLOURS, "osd^v"):
+            axes.plot(range(first, first + len(values)), values, marker=mark, ms=4, color=colour, label=name)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(fontsize=8)
+        axes.grid(alpha=0.25)
+    return write(fig, path)
+
+
+def table(rows: Sequence[Sequence], headings: Sequence[str], path, *, title: str, caption: str = "") -> Path:
+    """A table as a picture; thousands are separated, rows that end in "in all" are bold."""
+    fig = figure(7.2, 0.28 * len(rows) + 1.3, title, caption)
+    axes = fig.subplots()
+    axes.axis("off")
+    grid = axes.table([[f"{c:,}" if isinstance(c, int) else str(c) for c in row] for row in rows], colLabels=headings, loc="center", cellLoc="left",
+                      edges="horizontal")
+    grid.auto_set_font_size(False)
+    grid.set_fontsize(9)
+    grid.auto_set_column_width(range(len(headings)))
+    grid.scale(1, 1.25)
+    for r, row in enumerate(rows, start=1):
+        if str(row[0]).endswith("in all"):
+            for c in range(len(headings)):
+                grid[r, c].set_text_props(weight="bold")
+    return write(fig, path)
+
+
+def regions(answer: np.ndarray, edge: np.ndarray, points: np.ndarray, labels: np.ndarray, path, *, title: str,
+            caption: str = "") -> Path:
+    """The class answered at every place of a square grid (n,n) with coordinates `edge`, and labelled points (N,2)."""
+    from matplotlib.colors import ListedColormap
+    fig = figure(6.4, 6.0, title, caption)
+    axes = fig.subplots()
+    classes = int(max(answer.max(), labels.max())) + 1
+    axes.pcolormesh(edge, edge, answer, cmap=ListedColormap(COLOURS[:classes]), vmin=-0.5, vmax=classes - 0.5, alpha=0.35)
+    for i in range(classes):
+        axes.scatter(*points[labels == i].T, s=14, color=COLOURS[i], edgecolors="black", linewidths=0.4, marker="os^vD"[i % 5],
+                     label=f"class {i}")
+    axes.legend(fontsize=8, loc="upper right")
+    axes.set(xlabel="x₁", ylabel="x₂", aspect="equal")
+    return write(fig, path)
+
+
+def gallery(pictures: np.ndarray, titles: Sequence[str], path, *, title: str, caption: str = "", columns: int = 8) -> Path:
+    """Images (N,1,H,W), each with a title of its own."""
+    rows = -(-len(pictures) // columns)
+    fig = figure(1.1 * columns, 1.3 * rows + 0.8, title, caption)
+    for axes in fig.subplots(rows, columns, squeeze=False).flat:
+        axes.axis("off")
+    for axes, image, text in zip(fig.axes, pictures, titles):
+        axes.imshow(1 - image[0], cmap="gray", vmin=0, vmax=1)
+        axes.set_title(text, fontsize=7)
+    return write(fig, path)
+
+
+def filters(w: np.ndarray, path, *, title: str, caption: str = "", columns: int = 8) -> Path:
+    """The first channel of filters (F,C,K,L): blue is negative, orange positive, white 0."""
+    from matplotlib.colors import LinearSegmentedColormap
+    rows, reach = -(-len(w) // columns), float(np.abs(w).max())
+    fig = figure(0.9 * columns + 1.0, 0.9 * rows + 1.0, title, caption)
+    cells = fig.subplots(rows, columns, squeeze=False)
+    for axes in cells.flat:
+        axes.axis("off")
+    for axes, one in zip(cells.flat, w[:, 0]):
+        mesh = axes.imshow(one, cmap=LinearSegmentedColormap.from_list("", ("#0072b2", "white", "#d55e00")), vmin=-reach, vmax=reach)
+    fig.colorbar(mesh, ax=cells, shrink=0.8)
+    return write(fig, path)
