@@ -64,9 +64,7 @@ def dense(x, w, b=None):
     if b is not None and b.shape != w.shape[1:]:
         raise ValueError(f"dense: b {b.shape}, expected {w.shape[1:]}: one number per column of w {w.shape}")
     y = np.matmul(x, w)
-    if b is not None:
-        y += b
-    return y
+    return y if b is None else y + b
 
 
 @dense.vjp("x")
