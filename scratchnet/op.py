@@ -64,7 +64,14 @@ def save_argument(given, value) -> Saved:
     """Arrays and settings belong to the caller, who may go on to change them: keep a copy."""
     if isinstance(given, Tensor):
         return save(value, given._node, given._leaf)
-    return save(given.copy() if isinstance(given, np.ndarray) else value)
+    return save(copied(value) if value is given else value)
+
+
+def copied(value):
+    """A copy of an array, and of a list or tuple (an index, labels) with the arrays in it."""
+    if isinstance(value, (list, tuple)):
+        return type(value)([copied(v) for v in value])
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 class Op:
@@ -115,11 +122,11 @@ class Op:
         values, dtype = admit(self, given)
         y = self.forward(**values)
         y, kept = y if isinstance(y, Kept) else (y, {})
+        tensors = [v for _, _, v in each_input(self, given) if isinstance(v, Tensor)]
+        if not tensors:                         # also where a rule computes: its result is checked as a whole
+            return y
         if guard.active:
             guard.check_forward(self, values, y, caller())
-        tensors = [v for _, _, v in each_input(self, given) if isinstance(v, Tensor)]
-        if not tensors:
-            return y
         y = np.asarray(y)
         if y.dtype != dtype:
             raise TypeError(f"{self.name}: its forward returned {y.dtype} for inputs of {dtype}")
