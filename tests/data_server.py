@@ -1,12 +1,13 @@
 """A local http server with good and bad mirrors, a small data set for it, and a process that loads it.
 
-Used by test_data_download.py; nothing here reaches beyond this machine.
+Used by test_data_files.py and test_data_download.py; nothing here reaches beyond this machine.
 """
 from __future__ import annotations
 
 import gzip
 import hashlib
 import json
+import os
 import struct
 import sys
 import threading
@@ -128,6 +129,43 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments):
         """Stay quiet."""
+
+
+CATALOGUE, SERVED = small_set()
+IMAGES, LABELS = CATALOGUE["mnist"]["test"]
+NOBODY = "http://127.0.0.1:9/"               # the discard port: connections are refused at once
+
+
+def pixels() -> np.ndarray:
+    """The images of split "test", as they were before they were packed."""
+    return np.frombuffer(gzip.decompress(SERVED[IMAGES.name])[16:], np.uint8).reshape(-1, 1, 28, 28)
+
+
+def fill(folder: Path) -> Path:
+    """Put the four files into folder/mnist."""
+    (folder / "mnist").mkdir(parents=True)
+    for name, packed in SERVED.items():
+        (folder / "mnist" / name).write_bytes(packed)
+    return folder
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def listing(folder: Path) -> list[str]:
+    """The names of all files below a folder."""
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def child_environment() -> dict[str, str]:
+    """For processes of their own: this package, no proxy, no data."""
+    environment = {**os.environ, "no_proxy": "*", "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment.pop("SCRATCHNET_DATA", None)
+    return environment
 
 
 def use(monkeypatch, cache: Path, catalogue: dict, mirrors: list[str]) -> None:
