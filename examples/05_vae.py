@@ -22,7 +22,7 @@ from tqdm import tqdm
 import scratchnet as sn
 from scratchnet import plot
 from scratchnet.models.topology import topology
-from scratchnet.models.vae import VAE, sample, train_step
+from scratchnet.models.vae import VAE, train_step
 
 SETTINGS = ("data", "latent", "hidden", "beta", "batch", "lr", "seed", "train_images")
 
@@ -120,91 +120,95 @@ def decode(model: VAE, z: np.ndarray) -> np.ndarray:
         return sn.sigmoid(model.decode(z.astype(np.float32))).numpy()
 
 
+class Pictures:
+    """Writes pictures to one folder; each title names the data set, each caption says what was trained."""
+
+    def __init__(self, run: Run, args, note: str):
+        epochs = f"{len(run.history)} epoch{'s' * (len(run.history) > 1)}"
+        self.out, self.note, self.count = args.out, note, 0
+        self.caption = f"{note}, {epochs}, {args.latent} codes, β = {args.beta:g}"
+
+    def write(self, kind, *arrays, to: str, title: str, **options) -> None:
+        kind(*arrays, self.out / f"{to}.png", title=f"{title} · {self.note}", caption=self.caption, **options)
+        self.count += 1
+
+
 def draw(run: Run, args, images, labels, names, note: str) -> int:
     """Every picture of the study that a VAE alone can show; returns how many."""
-    model, out, rng = run.model, args.out, np.random.default_rng(args.seed)
-    epochs = f"{len(run.history)} epoch{'s' * (len(run.history) > 1)}"
-    caption = f"{note}, {epochs}, {args.latent} codes, β = {args.beta:g}"
+    model, to, rng = run.model, Pictures(run, args, note), np.random.default_rng(args.seed)
     mu, logvar = codes(model, images)
-    first = [np.flatnonzero(labels == c)[:8] for c in range(10)]           # eight test images of each class
-    written = [draw_losses(run, out, caption), draw_topology(model, images[:1], out, caption)]
+    of_class = [np.flatnonzero(labels == c)[:8] for c in range(10)]        # eight test images of each class
 
-    some = np.array([f[0] for f in first] + [f[1] for f in first])
-    pairs = np.concatenate([images[some[:10]], decode(model, mu[some[:10]]), images[some[10:]], decode(model, mu[some[10:]])])
-    written.append(plot.images(pairs, out / "reconstructions.png", title="Test images and their reconstructions",
-                               caption=caption, rows=["image", "decoded μ"] * 2, headings=names))
-    written.append(plot.images(decode(model, rng.standard_normal((100, args.latent))), out / "samples.png",
-                               title="Samples: z drawn from N(0, 1), decoded", caption=caption))
+    h = {key: [e[key] for e in run.history] for key in run.history[0]}
+    to.write(plot.curves, {
+        "reconstruction (nats per image)": {"train": h["train_reconstruction"], "test": h["test_reconstruction"]},
+        "KL (nats per image)": {"train": h["train_kl"], "test": h["test_kl"]}}, to="losses", title="The two terms of the loss")
+
+    rows = []
+    for which in (0, 1):
+        some = np.array([members[which] for members in of_class])
+        rows += [images[some], decode(model, mu[some])]
+    to.write(plot.images, np.concatenate(rows), to="reconstructions", title="Test images and their reconstructions",
+             rows=["image", "decoded μ"] * 2, headings=names)
+    to.write(plot.images, decode(model, rng.standard_normal((100, args.latent))), to="samples",
+             title="Samples: z drawn from N(0, 1), decoded")
 
     plane, axes_names = (mu, ("z₁", "z₂")) if args.latent == 2 else principal_plane(mu)
-    written.append(plot.latent(plane, labels, out / "latent.png", title="Codes μ of the test images by class",
-                               caption=caption, axes_names=axes_names, names=names))
+    to.write(plot.latent, plane, labels, to="latent", title="Codes μ of the test images", axes_names=axes_names, names=names)
     if args.latent == 2:
-        shown = np.concatenate([f[:6] for f in first])
-        written.append(plot.ellipses(mu[shown], np.exp(0.5 * logvar[shown]), labels[shown], out / "clouds.png",
-                                     title="q(z|x) of 60 test images: μ and one σ", caption=caption, names=names))
-        written += draw_manifolds(model, mu, out, caption)
-
-    t = np.linspace(0, 1, 11)[:, None]
-    ends = [(first[a][2], first[b][2]) for a, b in ((0, 1), (2, 7), (3, 8), (4, 9), (5, 6))]
-    between = np.concatenate([decode(model, (1 - t) * mu[a] + t * mu[b]) for a, b in ends])
-    written.append(plot.images(between, out / "interpolations.png", columns=11, title="On the line between two codes",
-                               caption=caption, rows=[f"{names[labels[a]]} → {names[labels[b]]}" for a, b in ends],
-                               headings=[f"{v:.1f}" for v in t[:, 0]]))
-    written.append(draw_arithmetic(model, mu, images, labels, names, out, caption))
-    return len(written)
+        some = np.concatenate([members[:6] for members in of_class])
+        to.write(plot.ellipses, mu[some], np.exp(0.5 * logvar[some]), labels[some], to="clouds",
+                 title="q(z|x) of 60 test images: μ and one σ", names=names)
+        draw_manifolds(to, model, mu)
+    draw_interpolations(to, model, mu, labels, names, of_class)
+    draw_arithmetic(to, model, mu, images, labels, names)
+    draw_topology(to, model, images[:1])
+    return to.count
 
 
-def draw_losses(run: Run, out: Path, caption: str):
-    h = {key: [e[key] for e in run.history] for key in run.history[0]}
-    return plot.curves({
-        "reconstruction (nats per image)": {"train": h["train_reconstruction"], "test": h["test_reconstruction"]},
-        "KL (nats per image)": {"train": h["train_kl"], "test": h["test_kl"]}},
-        out / "losses.png", title="The two terms of the loss", caption=caption)
-
-
-def draw_topology(model: VAE, image, out: Path, caption: str):
-    rows, h = topology(model.encoder, image)
-    for name in ("mu", "logvar"):
-        head, mu = topology(getattr(model, name), h)
-        rows.append(head[0]._replace(layer=f"Dense ({name})"))
-    encoder = sum(r.parameters for r in rows)
-    more, _ = topology(model.decoder, mu)
-    decoder = sum(r.parameters for r in more)
-    table = [*rows, ("encoder in all", "", encoder), *more, ("decoder in all", "", decoder)]
-    return plot.table(table, ("layer", "output", "parameters"), out / "topology.png", caption=caption,
-                      title=f"Topology: {encoder:,} + {decoder:,} parameters")
-
-
-def draw_manifolds(model: VAE, mu, out: Path, caption: str):
+def draw_manifolds(to: Pictures, model: VAE, mu) -> None:
     """The plane of codes decoded on a grid: at quantiles of the prior, and evenly over where codes lie."""
-    reach = float(np.abs(mu).max())
-    n, prior = 20, np.random.default_rng(0).standard_normal(200_000)
-    for name, title, ticks in (
-            ("manifold_quantiles", "Decoded codes at equal steps of probability", np.quantile(prior, np.linspace(0.01, 0.99, n))),
-            ("manifold_linear", "Decoded codes at equal steps of distance", np.linspace(-reach, reach, n))):
-        z = np.stack(np.meshgrid(ticks, ticks[::-1]), axis=-1).reshape(-1, 2)             # top row: largest z₂
-        yield plot.manifold(decode(model, z), ticks, out / f"{name}.png", title=title, caption=caption)
+    reach, n = float(np.abs(mu).max()), 20
+    prior = np.quantile(np.random.default_rng(0).standard_normal(200_000), np.linspace(0.01, 0.99, n))
+    for name, title, ticks in (("manifold_quantiles", "Decoded codes at equal steps of probability", prior),
+                               ("manifold_linear", "Decoded codes at equal steps of distance", np.linspace(-reach, reach, n))):
+        z = np.stack(np.meshgrid(ticks, ticks[::-1]), axis=-1).reshape(-1, 2)              # top row: largest z₂
+        to.write(plot.manifold, decode(model, z), ticks, to=name, title=title)
 
 
-def draw_arithmetic(model: VAE, mu, images, labels, names, out: Path, caption: str):
-    """Sums of mean codes, and the directions in which ink and slant grow."""
+def draw_interpolations(to: Pictures, model: VAE, mu, labels, names, of_class) -> None:
+    """Straight lines between the codes of two test images."""
+    t = np.linspace(0, 1, 11)[:, None]
+    ends = [(of_class[a][2], of_class[b][2]) for a, b in ((0, 1), (2, 7), (3, 8), (4, 9), (5, 6))]
+    to.write(plot.images, np.concatenate([decode(model, (1 - t) * mu[a] + t * mu[b]) for a, b in ends]), to="interpolations",
+             title="On the line between two codes", columns=11, headings=[f"{v:.1f}" for v in t[:, 0]],
+             rows=[f"{names[labels[a]]} → {names[labels[b]]}" for a, b in ends])
+
+
+def draw_arithmetic(to: Pictures, model: VAE, mu, images, labels, names) -> None:
+    """Sums of mean codes, and the directions in which slant and thickness grow."""
     mean = [mu[labels == c].mean(axis=0) for c in range(10)]
-    ink = images.mean(axis=(1, 2, 3))
+    sums = decode(model, np.array([mean[7], mean[1], mean[4], mean[7] - mean[1] + mean[4]]))
+    rows, left = [sums, np.zeros((3, 1, 28, 28), sums.dtype)], [f"{names[7]}, {names[1]}, {names[4]}, {names[7]} − {names[1]} + {names[4]}"]
     y, x = np.mgrid[0:28, 0:28] - 13.5
     slant = -(images[:, 0] * x * y).sum(axis=(1, 2)) / (images[:, 0] * y * y).sum(axis=(1, 2))
-    sums = decode(model, np.array([mean[7], mean[1], mean[4], mean[7] - mean[1] + mean[4]]))
-    rows = [np.concatenate([sums, np.zeros((3, 1, 28, 28), sums.dtype)])]                 # and three empty places
-    labels_left = [f"{names[7]}, {names[1]}, {names[4]}, {names[7]} − {names[1]} + {names[4]}"]
-    t = np.linspace(-2, 2, 7)[:, None]
-    for name, value in (("slant", slant), ("thickness", ink)):
-        ranked = np.argsort(value)
-        fifth = len(ranked) // 5
-        direction = (mu[ranked[-fifth:]].mean(axis=0) - mu[ranked[:fifth]].mean(axis=0)) / 2
-        rows.append(decode(model, mean[3] + t * direction))
-        labels_left.append(f"{names[3]} ± {name}")
-    return plot.images(np.concatenate(rows), out / "arithmetic.png", columns=7, rows=labels_left, caption=caption,
-                       title="Arithmetic on mean codes")
+    for name, value in (("slant", slant), ("thickness", images.mean(axis=(1, 2, 3)))):
+        ranked, fifth = np.argsort(value), len(value) // 5
+        direction = mu[ranked[-fifth:]].mean(axis=0) - mu[ranked[:fifth]].mean(axis=0)
+        rows.append(decode(model, mean[3] + np.linspace(-1, 1, 7)[:, None] * direction))
+        left.append(f"{names[3]}, {name} − … +")
+    to.write(plot.images, np.concatenate(rows), to="arithmetic", title="Arithmetic on mean codes", columns=7, rows=left)
+
+
+def draw_topology(to: Pictures, model: VAE, image) -> None:
+    encoder, h = topology(model.encoder, image)
+    for name in ("mu", "logvar"):
+        head, z = topology(getattr(model, name), h)
+        encoder.append(head[0]._replace(layer=f"Dense ({name})"))
+    decoder, _ = topology(model.decoder, z)
+    in_all = [sum(row.parameters for row in rows) for rows in (encoder, decoder)]
+    to.write(plot.table, [*encoder, ("encoder in all", "", in_all[0]), *decoder, ("decoder in all", "", in_all[1])],
+             ("layer", "output", "parameters"), to="topology", title=f"Topology: {in_all[0]:,} + {in_all[1]:,} parameters")
 
 
 def principal_plane(mu):

@@ -22,13 +22,16 @@ class Slope(NamedTuple):
 
 def slope(phi: Callable[[float], float], scale: float = 1.0) -> Slope:
     """dφ/dt at t = 0.  scale: the size that the values of φ have, to judge round-off by."""
-    coarse, fine = (phi(H) - phi(-H)) / (2 * H), (phi(H / 2) - phi(-H / 2)) / H
+    middle, ahead, behind = phi(0.0), (phi(H), phi(H / 2)), (phi(-H), phi(-H / 2))
+    coarse, fine = (ahead[0] - behind[0]) / (2 * H), (ahead[1] - behind[1]) / H
+    jumps = [abs(ahead[i] - 2 * middle + behind[i]) / h for i, h in enumerate((H, H / 2))]     # right minus left slope
     d = (4 * fine - coarse) / 3
-    if abs(coarse - fine) <= 1e-4 * max(abs(fine), 1e-3 * scale):
+    even = abs(coarse - fine) <= 1e-4 * max(abs(fine), 1e-3 * scale)
+    if even and jumps[1] <= 0.75 * jumps[0] + 1e-9 * scale:    # h·φ'' where smooth, so it halves with h
         return Slope(d, d)
-    ends = []                                   # no smooth h² behaviour: look at each side by itself
+    ends = []                                   # a kink is near: look at each side by itself
     for side in (-1.0, 1.0):
-        one, two = ((phi(side * h) - phi(0.0)) / (side * h) for h in (1e-6, 5e-7))
+        one, two = ((phi(side * h) - middle) / (side * h) for h in (1e-6, 5e-7))
         ends.append(2 * two - one)              # cancels the h term of a one-sided difference
     low, high = min(ends), max(ends)
     if high - low <= 1e-3 * max(abs(low), abs(high), 1e-3 * scale):
