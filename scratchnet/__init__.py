@@ -10,7 +10,7 @@ from .ops import (abs, add, avg_pool2d, bce_with_logits, broadcast_to, clip, con
                   matmul, max, max_pool2d, maximum, mean, minimum, mse, mul, neg, normalize, pad, power, relu,
                   reshape, sigmoid, softmax, softplus, sqrt, stack, sub, sum, tanh, transpose, var, where)
 from .rng import seed
-from .storage import load, save
+from .storage import CheckpointError, load, save
 from .tensor import Tensor
 
 __version__ = "0.1.0"

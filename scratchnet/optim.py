@@ -15,6 +15,7 @@ from .tensor import Tensor
 class Optimiser:
     """What all share: the list of parameters, and per parameter the arrays named in `slots`."""
     slots: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ("lr",)         # attributes that are numbers and belong to a saved state
 
     def __init__(self, params: Iterable[Tensor], lr: float):
         self.params, self.lr = list(params), lr
@@ -50,21 +51,28 @@ class Optimiser:
             p.grad = None
 
     def state(self) -> dict[str, np.ndarray]:
-        """Everything a continued run needs, as named arrays for sn.save."""
-        arrays = {f"{s}.{i}": a for s, several in self.memory.items() for i, a in enumerate(several)}
-        return {"t": np.array(self.t), "lr": np.array(self.lr), **arrays}
+        """Copies of all that a continued run needs, as named arrays for sn.save."""
+        numbers = {name: np.array(float(getattr(self, name))) for name in self.settings}
+        arrays = {f"{s}.{i}": a.copy() for s, several in self.memory.items() for i, a in enumerate(several)}
+        return {"t": np.array(self.t), **numbers, **arrays}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Take over a saved state; ValueError if it belongs to other parameters or another optimiser."""
+        """Take over a saved state, settings included.  ValueError if it is of another optimiser or model."""
         own = self.state()
-        if state.keys() != own.keys():
-            raise ValueError(f"{self.name}.load_state: expected the entries {sorted(own)}, got {sorted(state)}; "
-                             "the state is of another optimiser or model")
+        missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+        if missing or extra:
+            raise ValueError(f"{self.name}.load_state: this is the state of another optimiser or model: "
+                             f"missing {missing or 'nothing'}, not expected {extra or 'nothing'}")
         for key, array in own.items():
-            if state[key].shape != array.shape or (key not in ("t", "lr") and state[key].dtype != array.dtype):
-                raise ValueError(f"{self.name}.load_state: {key} is {state[key].dtype} {state[key].shape}, expected "
-                                 f"{array.dtype} {array.shape}")
-        self.t, self.lr = int(state["t"]), float(state["lr"])
+            new = np.asarray(state[key])
+            if new.shape != array.shape or new.dtype != array.dtype:
+                raise ValueError(f"{self.name}.load_state: {key!r} is {new.dtype} {new.shape}, but this optimiser "
+                                 f"needs {array.dtype} {array.shape}")
+            if not np.isfinite(new).all():
+                raise ValueError(f"{self.name}.load_state: {key!r} contains NaN or infinity")
+        self.t = int(state["t"])
+        for name in self.settings:
+            setattr(self, name, type(getattr(self, name))(state[name]))
         for s in self.slots:
             for i, array in enumerate(self.memory[s]):
                 array[...] = state[f"{s}.{i}"]
@@ -77,7 +85,7 @@ class SGD(Optimiser):
         θ ← θ − lr·v
     Source  Sutskever et al. 2013, "On the importance of initialization and momentum".
     """
-    slots = ("v",)
+    slots, settings = ("v",), ("lr", "momentum", "nesterov")
 
     def __init__(self, params, lr: float, momentum: float = 0.0, nesterov: bool = False):
         check_unit("SGD", momentum=momentum)
@@ -99,7 +107,7 @@ class RMSProp(Optimiser):
         θ ← θ − lr · g / (√s + eps)
     Source  Tieleman & Hinton 2012, Coursera lecture 6.5.
     """
-    slots = ("s",)
+    slots, settings = ("s",), ("lr", "decay", "eps")
 
     def __init__(self, params, lr: float = 1e-3, decay: float = 0.9, eps: float = 1e-8):
         check_unit("RMSProp", decay=decay)
@@ -120,21 +128,21 @@ class Adam(Optimiser):
         θ ← θ − lr · m̂ / (√v̂ + eps)
     Source  Kingma & Ba 2015, arXiv:1412.6980, algorithm 1.
     """
-    slots = ("m", "v")
+    slots, settings = ("m", "v"), ("lr", "beta1", "beta2", "eps")
 
     def __init__(self, params, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8):
-        check_unit(self.name, beta1=betas[0], beta2=betas[1])
-        self.betas, self.eps = betas, eps
+        self.beta1, self.beta2 = betas
+        check_unit(self.name, beta1=self.beta1, beta2=self.beta2)
+        self.eps = eps
         super().__init__(params, lr)
 
     def update(self, p, g, m, v):
-        b1, b2 = self.betas
-        m *= b1
-        m += (1 - b1) * g
-        v *= b2
-        v += (1 - b2) * (g * g)
-        m_hat = m / (1 - b1 ** self.t)
-        v_hat = v / (1 - b2 ** self.t)
+        m *= self.beta1
+        m += (1 - self.beta1) * g
+        v *= self.beta2
+        v += (1 - self.beta2) * (g * g)
+        m_hat = m / (1 - self.beta1 ** self.t)
+        v_hat = v / (1 - self.beta2 ** self.t)
         p -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
 
 
@@ -143,6 +151,7 @@ class AdamW(Adam):
 
     Source  Loshchilov & Hutter 2019, arXiv:1711.05101.
     """
+    settings = (*Adam.settings, "weight_decay")
 
     def __init__(self, params, lr: float = 1e-3, betas=(0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.01):
         self.weight_decay = weight_decay
