@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable
+from typing import Callable, Iterator
 
 import numpy as np
 
@@ -131,22 +131,23 @@ def set_threads(n: int) -> None:
     threads, _pool = n, None
 
 
-def parallel(work: Callable[[int, int], None], n: int) -> None:
-    """work(first, last) over parts of range(n), one part per thread.
+def parallel(work: Callable[[Iterator[int]], None], blocks: int) -> None:
+    """Run work(todo) in each thread: `todo` hands out the numbers 0 … blocks−1, each to one thread only.
 
     Plain Python threads: compiled loops let go of the interpreter lock, and nothing here can abort a
-    process that forks or brings threads of its own.  `work` writes to places no other part writes to.
+    process that forks or brings threads of its own.  Blocks share no result, so who takes which one does
+    not matter, and neither does the number of threads.
     """
     global _pool
-    if threads == 1 or n < 2:
-        return work(0, n)
-    if _pool is None:
-        _pool = ThreadPoolExecutor(threads, thread_name_prefix="scratchnet")
-    cuts = [n * t // threads for t in range(threads + 1)]
-    parts = [_pool.submit(work, a, b) for a, b in zip(cuts[1:], cuts[2:])]
-    work(cuts[0], cuts[1])
-    for part in parts:
-        part.result()
+    todo = iter(range(blocks))                  # next() on it is atomic
+    helpers = []
+    if min(threads, blocks) > 1:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="scratchnet")
+        helpers = [_pool.submit(work, todo) for _ in range(min(threads, blocks) - 1)]
+    work(todo)
+    for helper in helpers:
+        helper.result()
 
 
 def _forget_pool() -> None:

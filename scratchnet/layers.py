@@ -97,9 +97,13 @@ class Layer:
 
     def astype(self, dtype) -> Layer:
         """Convert all parameters and buffers in place, to float64 for gradient checks for instance."""
+        converted = {}                          # id -> (old, new): what two layers share stays shared
         for _, owner, name in list(self.named_arrays()):
             t = getattr(owner, name)
-            setattr(owner, name, Tensor(t.data.astype(dtype), t.requires_grad))
+            if id(t) not in converted:
+                new = Tensor(t.data.astype(dtype), t.requires_grad)
+                converted[id(t)], converted[id(new)] = (t, new), (new, new)
+            setattr(owner, name, converted[id(t)][1])
         return self
 
     def __repr__(self):
@@ -109,7 +113,7 @@ class Layer:
         own = [f"{n} {t.shape}" for n, t in vars(self).items() if isinstance(t, Tensor)]
         count = sum(t.size for n, t in vars(self).items() if isinstance(t, Tensor) and n not in self.buffers)
         text = f"{'  ' * indent}{name + ': ' if name else ''}{type(self).__name__}"
-        yield f"{text:<34}{', '.join(own)}" + (f"   {count:,}" if count else "")
+        yield (f"{text:<34}{', '.join(own)}" + (f"   {count:,}" if count else "")).rstrip()
         for child_name, child in self.children():
             yield from child.lines(child_name, indent + 1)
 
@@ -204,7 +208,7 @@ class Dropout(Layer):
     def __init__(self, p: float = 0.5, *, rng=None):
         if not 0 <= p < 1:
             raise ValueError(f"Dropout: p is {p}, expected a probability in [0, 1)")
-        self.p, self.rng = p, rng
+        self.p, self.rng = p, rng if rng is None else generator(rng)   # a seed is used once, not for every batch
 
     def forward(self, x):
         if not self.training or self.p == 0:

@@ -147,6 +147,9 @@ class Tensor:
             raise TypeError("a 0-d tensor has no length")
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
     def __bool__(self):
         if self.size != 1:
             raise ValueError(f"a tensor of shape {self.shape} is neither true nor false; "

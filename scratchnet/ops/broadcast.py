@@ -20,7 +20,7 @@ def broadcast_to(x, *, shape):
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     try:
         return np.broadcast_to(x, shape)
-    except ValueError as e:
+    except (TypeError, ValueError) as e:
         raise ValueError(f"broadcast_to: x of shape {x.shape} cannot be repeated to {shape}; aligned from "
                          "the last axis, every length must be equal or 1") from e
 

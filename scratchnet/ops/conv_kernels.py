@@ -38,3 +38,15 @@ def conv_dx(g, w, b, size, s, p, d):
 def conv_dw(x, g, size, s, p, d):
     """w[f,c,k,l] = Σ_nij g[n,f,i,j] · cols[n,c,k,l,i,j]"""
     return np.einsum("nfij,ncklij->fckl", g, windows(x, size, s, p, d), optimize=True)
+
+
+@kernel
+def conv_y_dw(x, w, g, s, p, d):
+    """(conv_y, conv_dw) of the same x: the two gradients of a transposed convolution, from one im2col."""
+    return conv_y.reference(x, w, None, s, p, d), conv_dw.reference(x, g, w.shape[2:], s, p, d)
+
+
+@kernel
+def channel_sum(g):
+    """b[f] = Σ_nij g[n,f,i,j]"""
+    return g.sum(axis=(0, 2, 3))

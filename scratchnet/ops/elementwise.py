@@ -11,6 +11,7 @@ Source       any calculus text; the stable forms of sigmoid and softplus as in M
 """
 import numpy as np
 
+from ..kernel import jit, kernel, parallel
 from ..op import op
 from .broadcast import broadcast_shape, fit
 
@@ -182,9 +183,11 @@ def softplus_dx(g, x): return g * sigmoid(x)
 @op
 def relu(x):
     """y = max(x, 0).    y' = [x > 0] = [y > 0], so x itself need not be kept"""
-    return np.maximum(x, 0)
+    return positive_part(x)
 @relu.vjp("x")
 def relu_dx(g, y): return g * (y > 0)
+@relu.fast_vjp
+def relu_fast(want, g, y): return {"x": where_positive(g, y)}              # one pass instead of two and a cast
 
 
 @op
@@ -212,3 +215,55 @@ def clip_dx(g, x, low, high):
 def magnitude(x):
     """|x|; for a complex x the sign of its real part times x, which the complex-step check can follow."""
     return np.where(x.real < 0, -x, x) if x.dtype.kind == "c" else np.abs(x)
+
+# ---- kernels: ReLU passes over the largest arrays of a network, so it gets loops of its own ---------
+
+
+@kernel
+def positive_part(x):
+    """max(x, 0); NaN stays NaN."""
+    return np.maximum(x, 0)
+
+
+@positive_part.fast
+def positive_part_fast(x):
+    y = np.empty(x.shape, x.dtype)
+    in_blocks(positive_part_loop, x, y)
+    return y
+
+
+@jit
+def positive_part_loop(x, y):
+    zero = x.dtype.type(0)
+    for i in range(len(x)):
+        y[i] = zero if x[i] < zero else x[i]
+
+
+@kernel
+def where_positive(g, y):
+    """g where y > 0, else 0, in one pass: NumPy makes an array of booleans first, and casts it."""
+    return g * (y > 0)
+
+
+@where_positive.fast
+def where_positive_fast(g, y):
+    out = np.empty(g.shape, g.dtype)
+    in_blocks(where_positive_loop, g, y, out)
+    return out
+
+
+@jit
+def where_positive_loop(g, y, out):
+    zero, one = g.dtype.type(0), g.dtype.type(1)
+    for i in range(len(g)):
+        out[i] = g[i] * (one if y[i] > zero else zero)                     # a product, so that NaN stays NaN
+
+
+def in_blocks(loop, *arrays, size=1 << 18):
+    """loop(*pieces) over equal pieces of flat arrays, in parallel where there is more than one."""
+    flat = [a.reshape(-1) for a in arrays]
+
+    def work(todo):
+        for block in todo:
+            loop(*(a[block * size:(block + 1) * size] for a in flat))
+    parallel(work, -(-flat[0].size // size))

@@ -73,8 +73,11 @@ def cross_entropy(logits, *, labels, reduction="mean"):
     Source   Goodfellow, Bengio & Courville 2016, §6.2.2.3.
     """
     check_labels(logits, labels)
+    rows = np.arange(len(logits))
     d = logits - logits.max(axis=1, keepdims=True)
-    item = np.log(np.exp(d).sum(axis=1)) - d[np.arange(len(d)), labels]      # (N,)
+    e = np.exp(d)
+    e[rows, d.argmax(axis=1)] = 0                              # the largest is e⁰ = 1: log(1 + the rest)
+    item = np.log1p(e.sum(axis=1)) - d[rows, labels]           # (N,)  keeps all digits of a small loss
     return reduced("cross_entropy", item, reduction)
 @cross_entropy.vjp("logits")
 def cross_entropy_dlogits(g, logits, labels, reduction):
@@ -96,6 +99,8 @@ def gaussian_kl(mu, logvar, *, reduction="mean"):
     Source   Kingma & Welling 2013, arXiv:1312.6114, appendix B.
     """
     same_shape("gaussian_kl", mu=mu, logvar=logvar)
+    if mu.ndim == 0:
+        raise ValueError("gaussian_kl: mu and logvar have shape (), expected (…, D): the last axis holds the latents")
     item = 0.5 * (mu * mu + exp_minus_1_minus(logvar)).sum(axis=-1)
     return reduced("gaussian_kl", item, reduction)
 @gaussian_kl.vjp("mu")
@@ -130,10 +135,10 @@ def per_row(g, shape: tuple, reduction: str):
 
 def exp_minus_1_minus(v):
     """eᵛ − 1 − v ≥ 0 to full precision: near 0 the terms cancel, so there its Taylor series."""
-    series = np.ones_like(v)
-    for n in range(16, 2, -1):                                 # v²/2 (1 + v/3 (1 + v/4 (1 + …)))
-        series = 1 + v / n * series
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):         # np.where computes both everywhere
+        series = np.ones_like(v)
+        for n in range(16, 2, -1):                             # v²/2 (1 + v/3 (1 + v/4 (1 + …)))
+            series = 1 + v / n * series
         return np.where(magnitude(v) < 0.5, v * v / 2 * series, np.expm1(v) - v)
 
 

@@ -42,7 +42,8 @@ def product_db(g, a, b_shape):
 
 def matmul(a, b):
     """a @ b: the product of matrices, where a 1-D a is a single row and a 1-D b a single column."""
-    a, b = (v if hasattr(v, "ndim") else np.asarray(v, np.float32) for v in (a, b))
+    dtype = next((v.dtype for v in (a, b) if hasattr(v, "dtype")), np.float32)
+    a, b = (v if hasattr(v, "ndim") else np.asarray(v, dtype) for v in (a, b))
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: a {a.shape}, b {b.shape}: a single number is no matrix; use a * b")
     y = product(reshape(a, (1, -1)) if a.ndim == 1 else a, reshape(b, (-1, 1)) if b.ndim == 1 else b)

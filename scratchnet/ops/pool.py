@@ -16,7 +16,7 @@ import numpy as np
 
 from ..kernel import jit, kernel, parallel
 from ..op import keep, op
-from .conv_checks import fits, four, pair
+from .conv_checks import fits, four, out_size, pair
 from .conv_kernels import windows
 
 ONE = (1, 1)
@@ -37,6 +37,8 @@ def max_pool2d_dx(g, where, x_shape): return put(g, where=where, size=x_shape[2:
 @op
 def take(x, *, where):
     """y[n,c,i,j] = x[n,c] at flat pixel number where[n,c,i,j]"""
+    four("take", x=x)
+    check_where("take", where, x.shape)
     return take_pixels(x, where)
 @take.vjp("x")
 def take_dx(g, where, x_shape): return put(g, where=where, size=x_shape[2:])
@@ -45,6 +47,10 @@ def take_dx(g, where, x_shape): return put(g, where=where, size=x_shape[2:])
 @op
 def put(g, *, where, size):
     """x[n,c] at pixel where[n,c,i,j] += g[n,c,i,j]"""
+    four("put", g=g)
+    check_where("put", where, g.shape[:2] + tuple(size))
+    if np.shape(where) != g.shape:
+        raise ValueError(f"put: g has shape {g.shape} but where has {np.shape(where)}, expected the same")
     return put_pixels(g, where, tuple(size))
 @put.vjp("g")
 def put_dg(h, where): return take(h, where=where)
@@ -63,9 +69,13 @@ def avg_pool2d_dx(g, x_shape, size, stride, padding):
 @op
 def avg_pool2d_transpose(g, *, image, size, stride=None, padding=0):
     """x[n,c,u,v] = Σ g[n,c,i,j] / (K·L) over the windows (i,j) that contain pixel (u,v) of `image` = (H,W)"""
+    four("avg_pool2d_transpose", g=g)
     size, s, p = check_pool("avg_pool2d_transpose", np.broadcast_to(g[:1, :1, :1, :1], g.shape[:2] + tuple(image)),
                             size, stride, padding)
     (N, C, I, J), (H, W) = g.shape, image
+    if (I, J) != out_size(image, size, s, p, ONE):
+        raise ValueError(f"avg_pool2d_transpose: windows of {size} over an image {tuple(image)}, stride {s}, padding {p}, "
+                         f"give {out_size(image, size, s, p, ONE)} numbers, not {(I, J)} (g {g.shape})")
     x = np.zeros((N, C, H + 2 * p[0], W + 2 * p[1]), g.dtype)
     for k, l in np.ndindex(*size):
         x[:, :, k:k + s[0]*I:s[0], l:l + s[1]*J:s[1]] += g
@@ -82,6 +92,17 @@ def check_pool(name: str, x, size, stride, padding) -> tuple:
     four(name, x=x)
     fits(name, x.shape, size, s, p, ONE)
     return size, s, p
+
+
+def check_where(name: str, where, shape: tuple) -> None:
+    """The compiled loops trust these numbers: one outside the image would touch other memory."""
+    pixels = shape[2] * shape[3]
+    if np.asarray(where).dtype.kind not in "iu":
+        raise TypeError(f"{name}: where has dtype {np.asarray(where).dtype}, expected integers (pixel numbers)")
+    if np.shape(where)[:2] != shape[:2] or np.ndim(where) != 4:
+        raise ValueError(f"{name}: where has shape {np.shape(where)}, expected {shape[:2]} + (I, J)")
+    if np.size(where) and not 0 <= np.min(where) <= np.max(where) < pixels:
+        raise ValueError(f"{name}: where names pixels {np.min(where)} to {np.max(where)}, expected 0 to {pixels - 1}")
 
 # ---- kernels ------------------------------------------------------------------------------------
 
@@ -118,25 +139,28 @@ def put_pixels(g, where, size):
 def argmax_windows_fast(x, size, s, p):
     N, C, H, W = x.shape
     where = np.empty((N, C, (H + 2 * p[0] - size[0]) // s[0] + 1, (W + 2 * p[1] - size[1]) // s[1] + 1), np.int64)
-    parallel(lambda a, b: argmax_loop(x, where, *size, *s, *p, a, b), N)
+
+    def work(todo):
+        for n in todo:
+            argmax_loop(x[n], where[n], *size, *s, *p)
+    parallel(work, N)
     return where
 
 
 @jit
-def argmax_loop(x, where, K, L, s, t, p, q, first, last):
-    """Images first..last: look through each window in reading order, keep the first that is larger."""
-    _, C, H, W = x.shape
-    for n in range(first, last):
-        for c in range(C):
-            for i in range(where.shape[2]):
-                for j in range(where.shape[3]):
-                    best, top = -1, x[n, c, 0, 0]              # top is set with best
-                    for h in range(max(0, s * i - p), min(H, s * i - p + K)):
-                        for w in range(max(0, t * j - q), min(W, t * j - q + L)):
-                            a = x[n, c, h, w]
-                            if best < 0 or a > top or (a != a and top == top):
-                                best, top = h * W + w, a
-                    where[n, c, i, j] = best
+def argmax_loop(x, where, K, L, s, t, p, q):
+    """One image: look through each window in reading order, keep the first that is larger."""
+    C, H, W = x.shape
+    for c in range(C):
+        for i in range(where.shape[1]):
+            for j in range(where.shape[2]):
+                best = -1
+                for h in range(max(0, s * i - p), min(H, s * i - p + K)):
+                    for w in range(max(0, t * j - q), min(W, t * j - q + L)):
+                        a = x[c, h, w]
+                        if best < 0 or a > top or (a != a and top == top):
+                            best, top = h * W + w, a
+                where[c, i, j] = best
 
 
 @take_pixels.fast

@@ -10,6 +10,8 @@ Shapes       given with each op.
 Errors       ValueError or IndexError naming the shape and the setting that do not fit.
 Source       NumPy reference, "Array manipulation routines" and "Indexing on ndarrays".
 """
+import operator
+
 import numpy as np
 
 from ..op import op
@@ -18,10 +20,9 @@ from ..op import op
 @op
 def reshape(x, *, shape):
     """y = the same numbers in the same order as `shape` (one length may be −1: whatever is left)."""
-    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     try:
         return x.reshape(shape)
-    except ValueError as e:
+    except (TypeError, ValueError) as e:
         raise ValueError(f"reshape: x of shape {x.shape} has {x.size} numbers, which do not fill {shape}") from e
 @reshape.vjp("x")
 def reshape_dx(g, x_shape): return reshape(g, shape=x_shape)
@@ -30,10 +31,10 @@ def reshape_dx(g, x_shape): return reshape(g, shape=x_shape)
 @op
 def transpose(x, *, axes=None):
     """y.shape[i] = x.shape[axes[i]]; axes=None reverses them."""
-    axes = tuple(reversed(range(x.ndim))) if axes is None else tuple(axes)
-    if sorted(a % x.ndim if x.ndim else a for a in axes) != list(range(x.ndim)):
-        raise ValueError(f"transpose: axes {axes} must name each of x's {x.ndim} axes once (x {x.shape})")
-    return x.transpose(axes)
+    try:
+        return x.transpose(None if axes is None else tuple(axes))
+    except (TypeError, ValueError) as e:
+        raise ValueError(f"transpose: axes {axes} must name each of x's {x.ndim} axes once (x {x.shape})") from e
 @transpose.vjp("x")
 def transpose_dx(g, axes):
     return transpose(g, axes=None if axes is None else tuple(np.argsort([a % g.ndim for a in axes])))
@@ -96,7 +97,10 @@ def getitem_dx(g, x_shape, index): return scatter_add(g, shape=x_shape, index=in
 def scatter_add(g, *, shape, index):
     """x = zeros of `shape`; x[index] += g, where entries that are named twice add up."""
     x = np.zeros(shape, g.dtype)
-    np.add.at(x, index, g)
+    try:
+        np.add.at(x, index, g)
+    except (IndexError, ValueError) as e:
+        raise ValueError(f"scatter_add: g of shape {g.shape} does not fit index {index!r} of {tuple(shape)}: {e}") from e
     return x
 @scatter_add.vjp("g")
 def scatter_add_dg(h, index): return getitem(h, index=index)
@@ -104,8 +108,12 @@ def scatter_add_dg(h, index): return getitem(h, index=index)
 
 def widths(name: str, x, width) -> list:
     """width as a list of (before, after), one pair per axis of x."""
-    sides = [(width, width)] * x.ndim if isinstance(width, (int, np.integer)) else [tuple(w) for w in width]
-    if len(sides) != x.ndim or any(len(s) != 2 or s[0] < 0 or s[1] < 0 for s in sides):
+    try:
+        sides = [(operator.index(before), operator.index(after)) for before, after in
+                 ([(width, width)] * x.ndim if np.isscalar(width) else width)]
+    except (TypeError, ValueError):
+        sides = None
+    if sides is None or len(sides) != x.ndim or any(n < 0 for pair in sides for n in pair):
         raise ValueError(f"{name}: width {width!r} for x {x.shape}, expected one int ≥ 0 or {x.ndim} pairs "
                          "(before, after)")
     return sides
