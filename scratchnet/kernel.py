@@ -13,6 +13,7 @@ references run, and a warning says so once.  A @jit function may call those of i
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Iterator
@@ -96,6 +97,7 @@ def numba_found() -> bool:
 class jit:
     """Decorator: a loop for Numba to compile on its first call.  flags: the fastmath flags it needs."""
     waiting: dict[int, list[jit]] = {}          # by file: functions that call each other compile together
+    lock = threading.Lock()
 
     def __init__(self, function: Callable | None = None, *, flags: set | None = None):
         self.flags = flags or set()
@@ -109,11 +111,15 @@ class jit:
             jit.waiting.setdefault(id(self.function.__globals__), []).append(self)
             return self
         if self.compiled is None:
-            scope = self.function.__globals__
-            for one in jit.waiting.pop(id(scope)):
-                one.compiled = _numba.njit(one.function, nogil=True, cache=True, fastmath=one.flags)
-                scope[one.function.__name__] = one.compiled
+            self.compile()
         return self.compiled(*args)
+
+    def compile(self) -> None:
+        scope = self.function.__globals__
+        with jit.lock:                          # two threads may meet here
+            for one in jit.waiting.pop(id(scope), []):
+                one.compiled = scope[one.function.__name__] = _numba.njit(one.function, nogil=True, cache=True,
+                                                                          fastmath=one.flags)
 
 
 # ---- threads ------------------------------------------------------------------------------------

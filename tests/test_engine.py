@@ -669,10 +669,12 @@ def test_operators_are_the_ops():
              (x.sum(), a.sum()), (x.sum(axis=0), a.sum(0)), (x.mean(1, True), a.mean(1, keepdims=True)),
              (x.max(0), a.max(0)), (x.reshape(4), a.reshape(4)), (x.reshape(1, -1), a.reshape(1, -1)),
              (x.reshape((4, 1)), a.reshape(4, 1)), (x.transpose(), a.T), (x.transpose(1, 0), a.T),
-             (x.transpose((0, 1)), a), (x[0], a[0]), (x[:, 1], a[:, 1]), (x[a > 2], a[a > 2])]
+             (x.transpose((0, 1)), a), (x @ [1.0, 2], a @ [1, 2]), ([1, 2] @ x, [1, 2] @ a), (x + [1, 2], a + [1, 2]),
+             (x[0], a[0]), (x[:, 1], a[:, 1]), (x[a > 2], a[a > 2])]
     for ours, expected in pairs:
         assert isinstance(ours, sn.Tensor) and np.array_equal(ours.numpy(), expected)
-    for ours, expected in [(x < y, a < b), (x <= y, a <= b), (x > 2, a > 2), (x >= y, a >= b), (x == y, a == b), (x != y, a != b)]:
+    for ours, expected in [(x < y, a < b), (x <= y, a <= b), (x > 2, a > 2), (x >= y, a >= b), (x == y, a == b),
+                           (x != y, a != b)]:
         assert isinstance(ours, np.ndarray) and np.array_equal(ours, expected)
 
 
