@@ -117,9 +117,11 @@ class jit:
     def compile(self) -> None:
         scope = self.function.__globals__
         with jit.lock:                          # two threads may meet here
-            for one in jit.waiting.pop(id(scope), []):
-                one.compiled = scope[one.function.__name__] = _numba.njit(one.function, nogil=True, cache=True,
-                                                                          fastmath=one.flags)
+            together = jit.waiting.pop(id(scope), [])
+            for one in together:
+                scope[one.function.__name__] = _numba.njit(one.function, nogil=True, cache=True, fastmath=one.flags)
+            for one in together:                # only now, when all names they call are in place
+                one.compiled = scope[one.function.__name__]
 
 
 # ---- threads ------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ def argmax_loop(x, where, K, L, s, t, p, q):
     for c in range(C):
         for i in range(where.shape[1]):
             for j in range(where.shape[2]):
-                best = -1
+                best, top = -1, x[c, 0, 0]                                   # none yet
                 for h in range(max(0, s * i - p), min(H, s * i - p + K)):
                     for w in range(max(0, t * j - q), min(W, t * j - q + L)):
                         a = x[c, h, w]
