@@ -119,7 +119,8 @@ class jit:
         with jit.lock:                          # two threads may meet here
             together = jit.waiting.pop(id(scope), [])
             for one in together:
-                scope[one.function.__name__] = _numba.njit(one.function, nogil=True, cache=True, fastmath=one.flags)
+                scope[one.function.__name__] = _numba.njit(one.function, nogil=True, cache=True, fastmath=one.flags,
+                                                             error_model="numpy")
             for one in together:                # only now, when all names they call are in place
                 one.compiled = scope[one.function.__name__]
 

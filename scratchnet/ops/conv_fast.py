@@ -10,15 +10,17 @@ As matrices, with cols = im2col(x) of shape (CKL, IJ·16) for a block of sixteen
 Why it is fast: only the columns of a few channels and image rows exist at a time.  They stay in the L2
 cache, are used at once, for both y and dw where both are wanted, and never reach main memory.
 """
+from functools import lru_cache
+
 import numpy as np
 
 from ..kernel import jit, parallel
 from .conv_checks import out_size
 from .conv_kernels import channel_sum, conv_dw, conv_dx, conv_y, conv_y_dw
-from .lanes import LANES, buffer, load, store, up
+from .lanes import LANES, Lanes, buffer, up
 
-RUN = 1024            # columns of a chunk, about: 12 rows of as many float32 fill the L1 cache
-ROWS = 160            # rows of cols at a time, about: 160 × 1024 × 4 bytes fit the L2 cache
+RUN = 4096            # bytes of a row of cols used at a time, at most: 8 to 12 such rows fill the L1 cache
+ROWS = 160            # rows of cols at a time, at most: 160 × 4096 bytes stay in the L2 cache
 
 # ---- the kernels: blocks of images, spread over the threads ------------------------------------------
 
@@ -41,7 +43,7 @@ def conv_y_dw_fast(x, w, g, stride, padding, dilation):
 def correlate(x, w, b, g, size, stride, padding, dilation):
     """(y, dw): y = conv2d(x, w, b) if w is given, dw = conv2d_weight(x, g) if g is given; one im2col for both."""
     F = len(w) if g is None else g.shape[1]
-    plan = Plan(x.shape, F, size, stride, padding, dilation, x.dtype)
+    plan = Plan(x.shape[1:], F, size, stride, padding, dilation, x.dtype)
     blocks, want_y, want_dw = -(-len(x) // LANES), w is not None, g is not None
     filters = np.zeros((up(F), plan.pieces * plan.rows), x.dtype)
     if want_y:
@@ -51,17 +53,18 @@ def correlate(x, w, b, g, size, stride, padding, dilation):
     parts = np.zeros((blocks if want_dw else 1, up(F), plan.pieces * plan.rows), x.dtype)  # dw, block by block
 
     def work(todo):
-        x_lanes, y_lanes, g_lanes, cols = plan.image(), plan.output(), plan.output(), plan.columns()
+        image, cols = plan.image(), plan.columns()
+        out, incoming = plan.output(want_y), plan.output(want_dw)
         for block in todo:
-            load(x, block, plan.x_at, x_lanes)
+            image.load(x, block)
             if want_dw:
-                load(g, block, plan.y_at, g_lanes[:F])
+                incoming.load(g, block)
             if want_y:
-                y_lanes[:F] = 0 if b is None else b[:, None]
-            block_conv(x_lanes, filters, y_lanes, g_lanes, parts[block if want_dw else 0], cols, plan.layout, plan.I,
-                       plan.CKL, plan.chunk, want_y, want_dw)
+                out.fill(b)
+            block_conv(image.array, filters, out.array, incoming.array, parts[block if want_dw else 0], cols,
+                       plan.layout, plan.I, plan.CKL, plan.chunk, want_y, want_dw)
             if want_y:
-                store(y_lanes[:F], plan.y_at, y, block)
+                out.store(y, block)
     parallel(work, blocks)
     dw = parts.sum(axis=0)[:F, :plan.CKL].reshape(F, x.shape[1], *size) if want_dw else None
     return y, dw
@@ -70,47 +73,40 @@ def correlate(x, w, b, g, size, stride, padding, dilation):
 @conv_dx.fast
 def conv_dx_fast(g, w, b, size, stride, padding, dilation):
     (N, F), C = g.shape[:2], w.shape[1]
-    plan = Plan((N, C, *size), F, w.shape[2:], stride, padding, dilation, g.dtype)
+    plan = Plan((C, *size), F, w.shape[2:], stride, padding, dilation, g.dtype)
     filters = np.zeros((plan.pieces * plan.rows, up(F)), g.dtype)
     filters[:plan.CKL, :F] = w.reshape(F, -1).T
     filters = filters.reshape(plan.pieces, plan.rows, up(F))
     x = np.empty((N, C, *size), g.dtype)
 
     def work(todo):
-        g_lanes, x_lanes, cols = plan.output(), plan.image(), plan.columns()
+        out, image, cols = plan.output(), plan.image(), plan.columns()
         for block in todo:
-            load(g, block, plan.y_at, g_lanes[:F])
-            x_lanes[:] = 0 if b is None else b[:, None]
-            block_transpose(g_lanes, filters, x_lanes, cols, plan.layout, plan.I, plan.CKL, plan.chunk)
-            store(x_lanes, plan.x_at, x, block)
+            out.load(g, block)
+            image.fill(b)
+            block_transpose(out.array, filters, image.array, cols, plan.layout, plan.I, plan.CKL, plan.chunk)
+            image.store(x, block)
     parallel(work, -(-N // LANES))
     return x
 
 
-@channel_sum.fast
-def channel_sum_fast(g):
-    """A product with ones: it reads memory several times as fast as g.sum over these axes does."""
-    rows = g.reshape(-1, g.shape[2] * g.shape[3])
-    return np.dot(rows, np.ones(rows.shape[1], g.dtype)).reshape(g.shape[:2]).sum(axis=0)
-
-
+@lru_cache(maxsize=256)
 class Plan:
-    """Sizes, places and buffers for x (N,C,H,W), w (F,C,K,L), y and g (N,F,I,J)."""
+    """Sizes, places and scratch memory for x (N,C,H,W), w (F,C,K,L), y and g (N,F,I,J)."""
 
     def __init__(self, x_shape, F, size, stride, padding, dilation, dtype):
-        (_, C, H, W), (K, L), (s, t), (p, q), (d, e) = x_shape, size, stride, padding, dilation
+        (C, H, W), (K, L), (s, t), (p, q), (d, e) = x_shape, size, stride, padding, dilation
         self.I, self.J = I, J = out_size((H, W), size, stride, padding, dilation)
         width = -(-max(W + q, t * (J - 1) + e * (L - 1) + 1) // t)         # of one phase of a padded row
         height = max(H + p, s * (I - 1) + d * (K - 1) + 1)
         u, v = np.arange(H)[:, None] + p, np.arange(W) + q
-        self.x_at = (u * t * width + v % t * width + v // t).ravel()
-        self.y_at = np.arange(I * J)
+        at = (u * t * width + v % t * width + v // t).ravel()              # where each pixel of x stands
         self.CKL, self.layout = C * K * L, (t * width, width, J, K, L, s, t, d, e)
-        self.chunk = min(I, max(1, RUN // (LANES * J)))                    # image rows at a time
+        self.chunk = min(I, max(1, RUN // (LANES * J * dtype.itemsize)))   # image rows at a time
         self.pieces = -(-self.CKL // ROWS)
         self.rows = up(-(-self.CKL // self.pieces))                        # rows (c,k,l) of cols at a time
-        self.image = lambda: buffer(C, LANES * height * t * width, dtype)
-        self.output = lambda: buffer(up(F), LANES * I * J, dtype)
+        self.image = lambda: Lanes(C, at, height * t * width, dtype)
+        self.output = lambda needed=True: Lanes(F if needed else 0, np.arange(I * J), I * J, dtype)
         self.columns = lambda: buffer(self.rows, LANES * self.chunk * J, dtype)
 
 # ---- a block of sixteen images ------------------------------------------------------------------------
@@ -188,51 +184,76 @@ def col2im(cols, x, layout, first, rows, i0, i1):
 
 @jit(flags={"contract"})
 def product(a, b, y, b0, y0, n, add):
-    """y[:, 16*y0:16*(y0+n)] = a · b[:, 16*b0:16*(b0+n)], or += if add.  Rows and columns of a: multiples of 4.
+    """y[:, y0:y0+n] = a · b[:, b0:b0+n], or += if add.  b0, y0, n count pixels, sixteen columns each.
 
-    Four rows of b are added to four rows of y in one pass: 8 loads and 4 stores for 16 multiply-adds, the
-    sixteen numbers of a stay in registers. The rows of y stay in the L1 cache while all of b passes by.
+    Rows and columns of a: multiples of 4. Four rows of b are added to four rows of y in one pass: 8 loads and 4
+    stores for 16 multiply-adds, with the sixteen numbers of a in registers. The four rows of y stay in the L1
+    cache while all of b passes by. range(16 * n) tells LLVM that whole registers suffice: no scalar loop for a
+    remainder, which would take the registers away.
     """
+    b0, b1, y0, y1 = 16 * b0, 16 * (b0 + n), 16 * y0, 16 * (y0 + n)
     for m in range(0, a.shape[0], 4):
-        y0_, y1_, y2_, y3_ = y[m, 16*y0:16*(y0+n)], y[m+1, 16*y0:16*(y0+n)], y[m+2, 16*y0:16*(y0+n)], y[m+3, 16*y0:16*(y0+n)]
+        ya, yb, yc, yd = y[m, y0:y1], y[m+1, y0:y1], y[m+2, y0:y1], y[m+3, y0:y1]
         if not add:
             for j in range(16 * n):
-                y0_[j] = y1_[j] = y2_[j] = y3_[j] = 0
+                ya[j] = yb[j] = yc[j] = yd[j] = 0
         for p in range(0, a.shape[1], 4):
-            b0_, b1_, b2_, b3_ = b[p, 16*b0:16*(b0+n)], b[p+1, 16*b0:16*(b0+n)], b[p+2, 16*b0:16*(b0+n)], b[p+3, 16*b0:16*(b0+n)]
+            ba, bb, bc, bd = b[p, b0:b1], b[p+1, b0:b1], b[p+2, b0:b1], b[p+3, b0:b1]
             a00, a01, a02, a03 = a[m, p], a[m, p+1], a[m, p+2], a[m, p+3]
             a10, a11, a12, a13 = a[m+1, p], a[m+1, p+1], a[m+1, p+2], a[m+1, p+3]
             a20, a21, a22, a23 = a[m+2, p], a[m+2, p+1], a[m+2, p+2], a[m+2, p+3]
             a30, a31, a32, a33 = a[m+3, p], a[m+3, p+1], a[m+3, p+2], a[m+3, p+3]
             for j in range(16 * n):
-                c0, c1, c2, c3 = b0_[j], b1_[j], b2_[j], b3_[j]
-                t0 = y0_[j] + a00 * c0 + a01 * c1 + a02 * c2 + a03 * c3
-                t1 = y1_[j] + a10 * c0 + a11 * c1 + a12 * c2 + a13 * c3
-                t2 = y2_[j] + a20 * c0 + a21 * c1 + a22 * c2 + a23 * c3
-                t3 = y3_[j] + a30 * c0 + a31 * c1 + a32 * c2 + a33 * c3
-                y0_[j], y1_[j], y2_[j], y3_[j] = t0, t1, t2, t3
+                u, v, w, x = ba[j], bb[j], bc[j], bd[j]
+                s = ya[j] + a00 * u + a01 * v + a02 * w + a03 * x
+                t = yb[j] + a10 * u + a11 * v + a12 * w + a13 * x
+                q = yc[j] + a20 * u + a21 * v + a22 * w + a23 * x
+                r = yd[j] + a30 * u + a31 * v + a32 * w + a33 * x
+                ya[j], yb[j], yc[j], yd[j] = s, t, q, r
 
 
 @jit(flags={"contract", "reassoc", "nsz"})
 def product_transposed(a, b, y, a0, y0, n):
-    """y[:, y0:] += a[:, 16*a0:16*(a0+n)] · b[:, :16*n]ᵀ.  Rows of a and of b: multiples of 4.
+    """y[:, y0:] += a[:, a0:a0+n] · b[:, :n]ᵀ.  a0, n count pixels, sixteen columns each.  Rows: multiples of 4.
 
-    Sixteen dot products at once: 8 loads for 16 multiply-adds. `reassoc` lets LLVM keep the partial
-    sums of each in the lanes of one register.
+    Sixteen dot products at once: 8 loads for 16 multiply-adds, sixteen sums in registers. `reassoc` allows LLVM
+    to split each sum over the sixteen lanes of its register (always in the same way: the bits do not vary).
     """
+    a0, a1 = 16 * a0, 16 * (a0 + n)
     for f in range(0, a.shape[0], 4):
-        a_0, a_1, a_2, a_3 = a[f, 16*a0:16*(a0+n)], a[f+1, 16*a0:16*(a0+n)], a[f+2, 16*a0:16*(a0+n)], a[f+3, 16*a0:16*(a0+n)]
+        aa, ab, ac, ad = a[f, a0:a1], a[f+1, a0:a1], a[f+2, a0:a1], a[f+3, a0:a1]
         for p in range(0, b.shape[0], 4):
-            b_0, b_1, b_2, b_3 = b[p, :16*n], b[p+1, :16*n], b[p+2, :16*n], b[p+3, :16*n]
+            ba, bb, bc, bd = b[p, :16*n], b[p+1, :16*n], b[p+2, :16*n], b[p+3, :16*n]
             s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = y.dtype.type(0)
             s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = y.dtype.type(0)
             for j in range(16 * n):
-                s00 += a_0[j] * b_0[j]; s01 += a_0[j] * b_1[j]; s02 += a_0[j] * b_2[j]; s03 += a_0[j] * b_3[j]
-                s10 += a_1[j] * b_0[j]; s11 += a_1[j] * b_1[j]; s12 += a_1[j] * b_2[j]; s13 += a_1[j] * b_3[j]
-                s20 += a_2[j] * b_0[j]; s21 += a_2[j] * b_1[j]; s22 += a_2[j] * b_2[j]; s23 += a_2[j] * b_3[j]
-                s30 += a_3[j] * b_0[j]; s31 += a_3[j] * b_1[j]; s32 += a_3[j] * b_2[j]; s33 += a_3[j] * b_3[j]
-            q = y0 + p
-            y[f, q] += s00; y[f, q+1] += s01; y[f, q+2] += s02; y[f, q+3] += s03
-            y[f+1, q] += s10; y[f+1, q+1] += s11; y[f+1, q+2] += s12; y[f+1, q+3] += s13
-            y[f+2, q] += s20; y[f+2, q+1] += s21; y[f+2, q+2] += s22; y[f+2, q+3] += s23
-            y[f+3, q] += s30; y[f+3, q+1] += s31; y[f+3, q+2] += s32; y[f+3, q+3] += s33
+                s00 += aa[j] * ba[j]; s01 += aa[j] * bb[j]; s02 += aa[j] * bc[j]; s03 += aa[j] * bd[j]
+                s10 += ab[j] * ba[j]; s11 += ab[j] * bb[j]; s12 += ab[j] * bc[j]; s13 += ab[j] * bd[j]
+                s20 += ac[j] * ba[j]; s21 += ac[j] * bb[j]; s22 += ac[j] * bc[j]; s23 += ac[j] * bd[j]
+                s30 += ad[j] * ba[j]; s31 += ad[j] * bb[j]; s32 += ad[j] * bc[j]; s33 += ad[j] * bd[j]
+            ya, yb, yc, yd, q = y[f], y[f+1], y[f+2], y[f+3], y0 + p
+            ya[q] += s00; ya[q+1] += s01; ya[q+2] += s02; ya[q+3] += s03
+            yb[q] += s10; yb[q+1] += s11; yb[q+2] += s12; yb[q+3] += s13
+            yc[q] += s20; yc[q+1] += s21; yc[q+2] += s22; yc[q+3] += s23
+            yd[q] += s30; yd[q+1] += s31; yd[q+2] += s32; yd[q+3] += s33
+
+
+# ---- sums for biases ----------------------------------------------------------------------------------
+
+
+@channel_sum.fast
+def channel_sum_fast(g):
+    N, F, I, J = g.shape
+    sums = np.empty(N * F, g.dtype)
+    row_sums(g.reshape(N * F, I * J), sums)
+    return sums.reshape(N, F).sum(axis=0)
+
+
+@jit(flags={"reassoc", "nsz"})
+def row_sums(x, sums):
+    """sums[r] = Σ x[r].  `reassoc` lets LLVM add lane by lane; np.sum takes four times as long on short rows."""
+    for r in range(len(x)):
+        s = x.dtype.type(0)
+        for j in range(x.shape[1]):
+            s += x[r, j]
+        sums[r] = s
