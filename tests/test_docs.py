@@ -16,7 +16,7 @@ PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_code_blocks_run_and_print_what_they_say(page):
     """Blocks of a page run in order, as one program; `print(…)  # → text` must print that text."""
-    scope = {}
+    scope = {"__name__": f"docs_{page.stem}"}
     for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.S | re.M):
         with contextlib.redirect_stdout(io.StringIO()) as out:
             exec(compile(block, str(page), "exec"), scope)
