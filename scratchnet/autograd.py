@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Iterator, NamedTuple, Sequence
 
 import numpy as np
 
@@ -172,7 +172,8 @@ def nodes_on_paths(order: list, found: dict) -> set:
     return paths
 
 
-def grad(y: Tensor, xs, g=None, create_graph: bool = False, retain_graph: bool | None = None):
+def grad(y: Tensor, xs: Tensor | Sequence[Tensor], g: Any = None, create_graph: bool = False,
+         retain_graph: bool | None = None) -> Any:
     """∂L/∂x for each x in xs, where g = ∂L/∂y (1 for a single number): no .grad is read or written.
 
     Shapes   each result as its x; None where no path leads from y to x.  xs one Tensor: one result.

@@ -12,10 +12,11 @@ references run, and a warning says so once.  A @jit function may call those of i
 """
 from __future__ import annotations
 
+import operator
 import os
 import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Callable, Iterator
 
 import numpy as np
@@ -87,7 +88,7 @@ def numba_found() -> bool:
     if _numba is None:
         try:
             import numba as _numba
-        except ImportError as e:
+        except Exception as e:                  # not there, or not made for this NumPy: not only ImportError
             _numba = False
             warnings.warn(f"Numba is not available ({e}): the NumPy reference kernels run, several times "
                           "slower; pip install numba", RuntimeWarning, stacklevel=4)
@@ -115,26 +116,42 @@ class jit:
         return self.compiled(*args)
 
     def compile(self) -> None:
+        """Give every waiting loop of the file to Numba; it compiles each for the types of its first call."""
         scope = self.function.__globals__
         with jit.lock:                          # two threads may meet here
-            together = jit.waiting.pop(id(scope), [])
-            for one in together:
-                scope[one.function.__name__] = _numba.njit(one.function, nogil=True, cache=True, fastmath=one.flags,
-                                                             error_model="numpy")
+            together = jit.waiting.get(id(scope), [])
+            if numba_found():
+                from .kernel_cache import keep_on_disk
+                for one in together:
+                    scope[one.function.__name__] = keep_on_disk(_numba.njit(
+                        one.function, nogil=True, fastmath=one.flags, error_model="numpy"))
+            else:                               # slow, but a loop is also plain Python
+                for one in together:
+                    scope[one.function.__name__] = one.function
             for one in together:                # only now, when all names they call are in place
                 one.compiled = scope[one.function.__name__]
+            jit.waiting.pop(id(scope), None)
 
 
 # ---- threads ------------------------------------------------------------------------------------
 
-threads = int(os.environ.get("NUMBA_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
-              or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()))
+def default_threads() -> int:
+    """NUMBA_NUM_THREADS, else OMP_NUM_THREADS, else one for each processor this process may use."""
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+        first = os.environ.get(name, "").split(",")[0].strip()             # OpenMP allows "4,2"
+        if first.isdecimal() and int(first) > 0:
+            return int(first)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+threads = default_threads()
 _pool: ThreadPoolExecutor | None = None
 
 
 def set_threads(n: int) -> None:
     """How many threads our kernels use.  Their results are the same bits for every n."""
     global threads, _pool
+    n = operator.index(n)
     if n < 1:
         raise ValueError(f"set_threads: got {n}, expected 1 or more")
     threads, _pool = n, None
@@ -145,18 +162,33 @@ def parallel(work: Callable[[Iterator[int]], None], blocks: int) -> None:
 
     Plain Python threads: compiled loops let go of the interpreter lock, and nothing here can abort a
     process that forks or brings threads of its own.  Blocks share no result, so who takes which one does
-    not matter, and neither does the number of threads.
+    not matter, and neither does the number of threads.  When this returns or raises, no thread is at work.
     """
-    global _pool
     todo = iter(range(blocks))                  # next() on it is atomic
-    helpers = []
-    if min(threads, blocks) > 1:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="scratchnet")
-        helpers = [_pool.submit(work, todo) for _ in range(min(threads, blocks) - 1)]
-    work(todo)
+    helpers: list[Future] = []
+    try:
+        if min(threads, blocks) > 1:
+            start(helpers, work, todo, min(threads, blocks) - 1)
+        work(todo)
+    finally:                                    # also after an error or Ctrl-C
+        for _ in todo:                          # nothing is left to hand out
+            pass
+        wait([h for h in helpers if not h.cancel()])    # one that has not begun is not needed any more
     for helper in helpers:
-        helper.result()
+        if not helper.cancelled():
+            helper.result()                     # raises what went wrong there
+
+
+def start(helpers: list[Future], work: Callable, todo: Iterator[int], count: int) -> None:
+    global _pool
+    pool = _pool or ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="scratchnet")
+    _pool = pool
+    try:
+        for _ in range(count):
+            helpers.append(pool.submit(work, todo))
+    except RuntimeError:                        # the system grants no more threads, or Python is about to end:
+        _pool = None                            # go on with those there are
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _forget_pool() -> None:

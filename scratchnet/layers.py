@@ -14,13 +14,15 @@ from . import init, ops
 from .rng import generator
 from .tensor import Tensor
 
+Array = Tensor | np.ndarray
+
 
 class Layer:
     """Base of all layers and models: assign parameters and sub-layers as attributes, define forward."""
     training = True
     buffers: tuple[str, ...] = ()               # attributes that are saved but not trained (running means)
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Tensor:
         raise TypeError(f"{type(self).__name__} must define forward(self, x)")
 
     def __call__(self, *args, **kwargs):
@@ -129,7 +131,7 @@ class Dense(Layer):
         self.w = parameter(init.glorot_uniform((inputs, outputs), rng))
         self.b = parameter(np.zeros(outputs, np.float32)) if bias else None
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Tensor:
         return ops.dense(x, self.w, self.b)
 
 
@@ -141,7 +143,7 @@ class Conv2d(Layer):
         self.b = parameter(np.zeros(filters, np.float32)) if bias else None
         self.settings = dict(stride=stride, padding=padding, dilation=dilation)
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Tensor:
         return ops.conv2d(x, self.w, self.b, **self.settings)
 
 
@@ -154,7 +156,7 @@ class ConvTranspose2d(Layer):
         self.b = parameter(np.zeros(channels, np.float32)) if bias else None
         self.settings = dict(stride=stride, padding=padding, output_padding=output_padding, dilation=dilation)
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Tensor:
         return ops.conv_transpose2d(x, self.w, self.b, **self.settings)
 
 
@@ -178,7 +180,7 @@ class BatchNorm(Layer):
         self.mean, self.var = Tensor(np.zeros(channels, np.float32)), Tensor(np.ones(channels, np.float32))
         self.momentum, self.eps = momentum, eps
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Tensor:
         if x.ndim not in (2, 4) or x.shape[1] != self.gamma.size:
             raise ValueError(f"BatchNorm: x {x.shape}, expected (N, {self.gamma.size}) or (N, {self.gamma.size}, H, W)")
         row = (1, -1) + (1,) * (x.ndim - 2)                    # (1, C) or (1, C, 1, 1)
@@ -210,7 +212,7 @@ class Dropout(Layer):
             raise ValueError(f"Dropout: p is {p}, expected a probability in [0, 1)")
         self.p, self.rng = p, rng if rng is None else generator(rng)   # a seed is used once, not for every batch
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Tensor:
         if not self.training or self.p == 0:
             return x
         kept = generator(self.rng).random(x.shape) >= self.p
@@ -223,7 +225,7 @@ class Sequential(Layer):
     def __init__(self, *layers: Layer):
         self.layers = layers
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Tensor:
         for layer in self.layers:
             x = layer(x)
         return x
@@ -234,43 +236,43 @@ class Sequential(Layer):
 
 class ReLU(Layer):
     """y = max(x, 0)"""
-    def forward(self, x): return ops.relu(x)
+    def forward(self, x: Array) -> Tensor: return ops.relu(x)
 
 
 class LeakyReLU(Layer):
     """y = x where x > 0, else slope·x"""
     def __init__(self, slope: float = 0.01): self.slope = slope
-    def forward(self, x): return ops.leaky_relu(x, slope=self.slope)
+    def forward(self, x: Array) -> Tensor: return ops.leaky_relu(x, slope=self.slope)
 
 
 class Sigmoid(Layer):
     """y = 1 / (1 + e⁻ˣ)"""
-    def forward(self, x): return ops.sigmoid(x)
+    def forward(self, x: Array) -> Tensor: return ops.sigmoid(x)
 
 
 class Tanh(Layer):
     """y = tanh x"""
-    def forward(self, x): return ops.tanh(x)
+    def forward(self, x: Array) -> Tensor: return ops.tanh(x)
 
 
 class Flatten(Layer):
     """(N, …) to (N, D)"""
-    def forward(self, x): return ops.reshape(x, (x.shape[0], -1))
+    def forward(self, x: Array) -> Tensor: return ops.reshape(x, (x.shape[0], -1))
 
 
 class Reshape(Layer):
     """(N, …) to (N, *shape)"""
     def __init__(self, *shape: int): self.shape = shape
-    def forward(self, x): return ops.reshape(x, (x.shape[0], *self.shape))
+    def forward(self, x: Array) -> Tensor: return ops.reshape(x, (x.shape[0], *self.shape))
 
 
 class MaxPool2d(Layer):
     """The largest pixel of each window; stride defaults to the window's size"""
     def __init__(self, size, *, stride=None, padding=0): self.settings = dict(size=size, stride=stride, padding=padding)
-    def forward(self, x): return ops.max_pool2d(x, **self.settings)
+    def forward(self, x: Array) -> Tensor: return ops.max_pool2d(x, **self.settings)
 
 
 class AvgPool2d(Layer):
     """The mean of each window; stride defaults to the window's size"""
     def __init__(self, size, *, stride=None, padding=0): self.settings = dict(size=size, stride=stride, padding=padding)
-    def forward(self, x): return ops.avg_pool2d(x, **self.settings)
+    def forward(self, x: Array) -> Tensor: return ops.avg_pool2d(x, **self.settings)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import inspect
 import sys
 from contextlib import contextmanager
-from typing import Callable, Iterator, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 
 import numpy as np
 
@@ -117,7 +117,7 @@ class Op:
 
     # ---- forward --------------------------------------------------------------------------------
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         given = bind(self, args, kwargs)
         values, dtype = admit(self, given)
         y = self.forward(**values)

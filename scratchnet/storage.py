@@ -27,7 +27,7 @@ import uuid
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, Iterable
+from typing import Any, Callable
 
 import numpy as np
 from numpy.lib import format as npy

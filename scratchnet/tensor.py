@@ -5,7 +5,7 @@ The operators (a * b, t.sum(), t[0]) are ops like all others; ops/__init__.py pu
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
 import numpy as np
 
@@ -31,10 +31,21 @@ class Tensor:
              behind its back.  `t.data = new` puts a new array in place; earlier graphs keep the old.
     """
     __slots__ = ("_array", "_node", "_leaf", "__weakref__")
+    if TYPE_CHECKING:                           # for type checkers: what ops/__init__.py puts here
+        __add__ = __sub__ = __mul__ = __truediv__ = __pow__ = __matmul__ = lambda self, other: self
+        __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rpow__ = __rmatmul__ = lambda self, other: self
+        def __neg__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def reshape(self, *shape: Any) -> Tensor: ...
+        def transpose(self, *axes: Any) -> Tensor: ...
+        T: Tensor
     __array_ufunc__ = None                      # NumPy leaves array * tensor to Tensor.__rmul__
     __hash__ = object.__hash__                  # == compares numbers; as a key a Tensor is itself
 
-    def __init__(self, array, requires_grad: bool = False):
+    def __init__(self, array: Any, requires_grad: bool = False):
         if isinstance(array, Tensor):
             array = array._array
         typed = isinstance(array, (np.ndarray, np.generic))
@@ -103,12 +114,12 @@ class Tensor:
                 raise ValueError(f"grad: got shape {value.shape}, expected {self.shape}")
         self._node.grad = value
 
-    shape = property(lambda self: self._array.shape)
-    ndim = property(lambda self: self._array.ndim)
-    dtype = property(lambda self: self._array.dtype)
-    size = property(lambda self: self._array.size)
+    shape: tuple[int, ...] = property(lambda self: self._array.shape)
+    ndim: int = property(lambda self: self._array.ndim)
+    dtype: np.dtype = property(lambda self: self._array.dtype)
+    size: int = property(lambda self: self._array.size)
 
-    def backward(self, g=None, retain_graph: bool = False) -> None:
+    def backward(self, g: Any = None, retain_graph: bool = False) -> None:
         """Add ∂L/∂t into .grad of every leaf t behind this tensor, where g = ∂L/∂self.
 
         g may be left out for a single number (then g = 1).  The graph's saved arrays are released on

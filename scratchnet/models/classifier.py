@@ -15,8 +15,10 @@ import numpy as np
 
 from .. import ops
 from ..autograd import no_grad
-from ..layers import Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d, ReLU, Sequential
+from ..layers import Array, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d, ReLU, Sequential
+from ..optim import Optimiser
 from ..rng import generator
+from ..tensor import Tensor
 from .images import check_images
 
 
@@ -32,14 +34,14 @@ class Classifier(Layer):
         self.dropout = Dropout(dropout, rng=rng)
         self.scores = Dense(128, classes, rng=rng)                                          # (N,10)
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Tensor:
         return self.scores(self.dropout(self.features(check_images(x))))
 
-    def loss(self, x, labels):
+    def loss(self, x: Array, labels: np.ndarray) -> Tensor:
         """Softmax cross-entropy in nats, mean over the batch."""
         return ops.cross_entropy(self(x), labels)
 
-    def probabilities(self, x, batch: int = 500) -> np.ndarray:
+    def probabilities(self, x: np.ndarray, batch: int = 500) -> np.ndarray:
         """softmax of the scores, (N,10), computed without recording and with dropout off."""
         was_training = self.training
         self.eval()
@@ -49,7 +51,7 @@ class Classifier(Layer):
         return np.concatenate(parts)
 
 
-def train_step(model: Classifier, optimiser, x, labels) -> float:
+def train_step(model: Classifier, optimiser: Optimiser, x: Array, labels: np.ndarray) -> float:
     """One step on a batch; returns the loss before it."""
     loss = model.loss(x, labels)
     optimiser.zero_grad()

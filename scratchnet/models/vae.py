@@ -21,7 +21,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import ops
-from ..layers import Conv2d, ConvTranspose2d, Dense, Flatten, Layer, ReLU, Reshape, Sequential
+from ..layers import Array, Conv2d, ConvTranspose2d, Dense, Flatten, Layer, ReLU, Reshape, Sequential
+from ..optim import Optimiser
 from ..rng import generator
 from ..tensor import Tensor
 from .images import check_images
@@ -54,16 +55,16 @@ class VAE(Layer):
             ConvTranspose2d(32, 1, 3, padding=1, rng=rng))                                  # (N,1,28,28)
         self.latent, self.hidden = latent, hidden
 
-    def encode(self, x) -> tuple[Tensor, Tensor]:
+    def encode(self, x: Array) -> tuple[Tensor, Tensor]:
         """μ and log σ² of q(z|x)."""
         h = self.encoder(check_images(x))
         return self.mu(h), ops.clip(self.logvar(h), *LOGVAR)
 
-    def decode(self, z) -> Tensor:
+    def decode(self, z: Array) -> Tensor:
         """Logits of the pixels; sn.sigmoid of them is the image."""
         return self.decoder(z)
 
-    def loss(self, x, eps=None, *, reconstruction: float = 1.0, kl: float = 1.0, rng=None) -> Terms:
+    def loss(self, x: Array, eps: Array | None = None, *, reconstruction: float = 1.0, kl: float = 1.0, rng=None) -> Terms:
         """Both terms and their weighted sum.  eps (N,latent): the noise, drawn from rng if not given."""
         mu, logvar = self.encode(x)
         z = sample(mu, logvar, eps, rng)
@@ -72,7 +73,7 @@ class VAE(Layer):
         return Terms(reconstruction * rec + kl * div, rec, div)
 
 
-def sample(mu, logvar, eps=None, rng=None):
+def sample(mu: Tensor, logvar: Tensor, eps: Array | None = None, rng=None) -> Tensor:
     """z = μ + e^(½ logvar)·ε.  Half the log-variance is the log of σ; e^logvar would be σ²."""
     if eps is None:
         eps = generator(rng).standard_normal(mu.shape).astype(mu.dtype)
@@ -81,7 +82,7 @@ def sample(mu, logvar, eps=None, rng=None):
     return mu + ops.exp(0.5 * logvar) * eps
 
 
-def train_step(model: VAE, optimiser, x, *, beta: float = 1.0, rng=None) -> tuple[float, float]:
+def train_step(model: VAE, optimiser: Optimiser, x: Array, *, beta: float = 1.0, rng=None) -> tuple[float, float]:
     """One step on a batch.  beta weighs the KL term.  Returns (reconstruction, KL) before the step."""
     terms = model.loss(x, kl=beta, rng=rng)
     optimiser.zero_grad()

@@ -1,0 +1,193 @@
+"""Compiled loops on disk, so that each is compiled once on a machine and not in every run.
+
+Numba has a cache (`cache=True`), but not one for a package whose readers edit its loops:
+    - It tells an edited file by time and size (0.60), and Python's .pyc files do so as well: after an edit
+      of equal length within a second, old machine code is kept under the new file's name.
+    - It ignores settings: with NUMBA_BOUNDSCHECK=1 it loads the loops that were compiled without checks.
+    - A cut-off file raises out of the user's call, in every run.  A flipped bit is executed: of 80 flips,
+      10 crashed the process.
+    - Where it finds no folder to write to, it raises; and it never removes anything.
+
+Here each compiled loop is one file, named by a digest of all that its machine code follows from: bytecode
+and constants of the loop and of the loops it calls, argument types, Numba's settings and version, the
+processor.  An edit makes another name; nothing under the old name is wrong, it is only no longer asked
+for.  A checksum in front finds damage; a damaged file counts as missing.  What cannot be kept is compiled
+in every run, and one line says so.
+
+The folder: $NUMBA_CACHE_DIR/scratchnet if that is set, else `kernels` in scratchnet's cache folder.
+"""
+from __future__ import annotations
+
+import dis
+import hashlib
+import os
+import pickle
+import platform
+import sys
+import uuid
+from pathlib import Path
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+
+import llvmlite
+import numba
+import numpy as np
+
+LIMIT = 500                     # files, of 20 to 100 kB; the ones used last are kept
+VERSIONS = (platform.python_implementation(), sys.version_info[:3], numba.__version__, llvmlite.__version__, np.__version__)
+SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")     # of numba.config
+
+
+def keep_on_disk(loop):
+    """Make a function that came from numba.njit use this cache.  Returns it."""
+    if hasattr(loop, "py_func"):                # with NUMBA_DISABLE_JIT=1 it is a plain function
+        loop._cache = DiskCache(loop)
+    return loop
+
+
+class DiskCache:
+    """Numba asks it for machine code before it compiles, and hands it what it has compiled."""
+    cache_path = None                           # these two and the two methods are Numba's interface
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.path: Path | None = None           # of the entry asked for last
+
+    def flush(self) -> None:
+        pass
+
+    def load_overload(self, types, context):
+        """The compiled loop for these argument types; None makes Numba compile it."""
+        self.path = None
+        try:
+            context.refresh()
+            function = self.loop.py_func
+            key = describe([VERSIONS, [getattr(numba.config, s, None) for s in SETTINGS],
+                            context.codegen().magic_tuple(), repr(types), self.loop])
+            name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}-{digest(key.encode())[:16].hex()}.nbc"
+            self.path = folder() / name
+            found = self.path.read_bytes()
+            if found[:32] != digest(name.encode(), found[32:]):
+                raise ValueError("damaged, or another entry's content")
+            loaded = numba.core.compiler.CompileResult._rebuild(context, *pickle.loads(found[32:]))
+            touch(self.path)
+            return loaded
+        except FileNotFoundError:
+            pass
+        except Exception:                       # whatever is wrong with the file, compiling helps
+            remove(self.path)
+        say("compiling", "compiling kernels for this machine, once (some seconds) …")
+
+    def save_overload(self, types, compiled) -> None:
+        try:
+            if compiled.lifted or compiled.library.has_dynamic_globals:
+                return                          # it holds addresses of this process
+            path = self.path or folder() / "none"                   # no path: folder() says why
+            content = numba.core.serialize.dumps(compiled._reduce())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+            try:
+                temporary.write_bytes(digest(path.name.encode(), content) + content)
+                os.replace(temporary, path)     # other processes see all of it or nothing
+            finally:
+                remove(temporary)
+            prune(path.parent)
+        except Exception as error:
+            say("uncached", f"compiled kernels cannot be kept ({error}), so every run compiles them again; "
+                            "set NUMBA_CACHE_DIR to a folder that can be written")
+
+
+# ---- names --------------------------------------------------------------------------------------
+
+def describe(value, within: tuple = ()) -> str:
+    """A text that differs wherever Numba would make different machine code of `value`."""
+    if hasattr(value, "py_func"):               # a loop: its options, its code, and the globals that it names
+        function = value.py_func
+        if function in within:
+            return "recursion"
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        parts = [function.__module__, function.__qualname__, value.targetoptions, function.__code__,
+                 function.__defaults__, cells, globals_of(function.__code__, function.__globals__)]
+        return describe(parts, (*within, function))
+    if isinstance(value, CodeType):
+        return describe([value.co_code, value.co_consts, value.co_names, value.co_varnames, value.co_freevars,
+                         value.co_argcount, value.co_flags], within)
+    if isinstance(value, (FunctionType, BuiltinFunctionType, ModuleType)):      # Numba knows it by its name
+        return f"{getattr(value, '__module__', '')}.{value.__name__}"
+    if isinstance(value, np.ndarray):
+        return f"array {value.dtype} {value.shape} {digest(value.tobytes()).hex()}"
+    if isinstance(value, dict):
+        return f"dict {sorted(describe(item, within) for item in value.items())}"
+    if isinstance(value, (set, frozenset)):
+        return f"set {sorted(describe(item, within) for item in value)}"
+    if isinstance(value, (list, tuple)):
+        return f"{type(value).__name__} {[describe(item, within) for item in value]}"
+    return repr(value)
+
+
+def globals_of(code: CodeType, scope: dict) -> dict:
+    """{name: value} of the globals that this code reads; of modules, the attributes that it may read."""
+    found = {}
+    for name in {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"} & set(scope):
+        found[name] = scope[name]
+        if isinstance(scope[name], ModuleType):
+            attributes = vars(scope[name])
+            found.update({f"{name}.{n}": attributes[n] for n in code.co_names if n in attributes})
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            found.update(globals_of(inner, scope))
+    return found
+
+
+def digest(*parts: bytes) -> bytes:
+    return hashlib.sha256(b"\0".join(parts)).digest()
+
+
+# ---- files --------------------------------------------------------------------------------------
+
+def folder() -> Path:
+    """Errors: RuntimeError where there is no home directory."""
+    if numba.config.CACHE_DIR:
+        return Path(numba.config.CACHE_DIR) / "scratchnet"
+    from .data.files import cache_folder        # here, because scratchnet.data is above the kernels
+    return cache_folder() / "kernels"
+
+
+def touch(path: Path) -> None:
+    """Mark as used now."""
+    try:
+        os.utime(path)
+    except OSError:                             # a folder that can only be read is fine
+        pass
+
+
+def remove(path: Path | None) -> None:
+    try:
+        if path is not None:
+            path.unlink(missing_ok=True)
+    except OSError:
+        pass
+
+
+def prune(where: Path) -> None:
+    """Keep the files used last.  A process that wanted one of the others compiles it again."""
+    used = {}
+    for path in where.iterdir():
+        try:
+            used[path] = path.stat().st_mtime
+        except OSError:                         # another process removed it
+            pass
+    for path in sorted(used, key=used.get)[:-LIMIT]:
+        remove(path)
+
+
+_said: set[str] = set()
+
+
+def say(topic: str, line: str) -> None:
+    """One line on the terminal, the first time in this process; never a reason to stop."""
+    if topic not in _said and sys.stderr is not None:
+        _said.add(topic)
+        try:
+            print(f"scratchnet: {line}", file=sys.stderr, flush=True)
+        except (OSError, ValueError):           # closed
+            pass
