@@ -235,6 +235,13 @@ def test_an_upstream_gradient_may_change_between_steps():
     assert np.array_equal(x.grad, [-2, -2])
 
 
+def test_new_data_is_a_copy():
+    w, a = leaf(1.0, 2.0), np.array([3.0, 4])
+    w.data = a
+    a[0] = 100
+    assert np.array_equal(w.numpy(), [3, 4])
+
+
 def test_new_data_is_safe_for_earlier_graphs():
     w = leaf(3.0)
     y = w * w
