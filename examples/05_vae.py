@@ -23,8 +23,9 @@ import scratchnet as sn
 from scratchnet import plot
 from scratchnet.models.topology import topology
 from scratchnet.models.vae import VAE, train_step
+from scratchnet.optim import warm_up
 
-SETTINGS = ("data", "latent", "hidden", "beta", "batch", "lr", "seed", "train_images")
+SETTINGS = ("data", "latent", "hidden", "beta", "batch", "lr", "warmup", "seed", "train_images")
 
 
 def options():
@@ -36,13 +37,14 @@ def options():
     p.add_argument("--beta", type=float, default=1.0, help="weight of the KL term")
     p.add_argument("--batch", type=int, default=128)
     p.add_argument("--lr", type=float, default=1e-3, help="Adam's step size")
+    p.add_argument("--warmup", type=int, default=400, help="steps until it is reached, but at most one epoch (1: at once)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=Path, default=Path("out/vae"))
     p.add_argument("--kernels", default=None, choices=["numba", "numpy"], help="default: SCRATCHNET_KERNELS or numba")
     p.add_argument("--resume", action="store_true", help="continue from --out/checkpoint.npz")
     p.add_argument("--train-images", type=int, default=None, help="use only the first so many")
     args = p.parse_args()
-    for name in ("epochs", "latent", "hidden", "batch"):
+    for name in ("epochs", "latent", "hidden", "batch", "warmup"):
         if getattr(args, name) < 1:
             p.error(f"--{name} is {getattr(args, name)}, expected 1 or more")
     return args
@@ -77,11 +79,13 @@ class Run:
 
 
 def train(run: Run, args, images, test_images) -> None:
+    warm = min(args.warmup, -(-len(images) // args.batch))     # without it, seed 0 loses all but 1 of its 16 hidden units
     while len(run.history) < args.epochs:
         epoch, start, sums, seen = len(run.history) + 1, time.time(), np.zeros(2), 0
         with tqdm(total=len(images), desc=f"epoch {epoch}/{args.epochs}", unit=" images", dynamic_ncols=True,
                   disable=None if sys.stderr.isatty() else False, mininterval=0.1 if sys.stderr.isatty() else 10) as bar:
             for x in sn.data.batches(images, args.batch, rng=run.rng):
+                run.optimiser.lr = warm_up(run.optimiser.t, warm, args.lr)
                 terms = train_step(run.model, run.optimiser, x, beta=args.beta, rng=run.rng)
                 sums, seen = sums + len(x) * np.array(terms), seen + len(x)
                 bar.set_postfix_str(f"reconstruction {sums[0] / seen:6.2f} + KL {sums[1] / seen:5.2f}", refresh=False)

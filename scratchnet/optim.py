@@ -162,6 +162,16 @@ class AdamW(Adam):
         super().update(p, g, m, v)
 
 
+def warm_up(step: int, steps: int, peak: float) -> float:
+    """The learning rate of step 0, 1, …: up to `peak` on a straight line over the first `steps`, then `peak`.
+
+    Adam's first steps move every weight by lr, whatever the gradient's size.  A ReLU unit whose inputs are
+    all positive gets moves of one sign from its thousands of weights, and one step may switch it off for good.
+    Source  Goyal et al. 2017, arXiv:1706.02677, §2.2.
+    """
+    return peak * min(1.0, (step + 1) / steps)
+
+
 def one_cycle(step: int, steps: int, peak: float, warm: float = 0.25) -> float:
     """The learning rate of step 0 … steps−1: up to `peak` in the first quarter, then down to 0, on cosines.
 

@@ -62,7 +62,7 @@ def evaluate(recipe, leaves, unary, binary):
     return total
 
 
-def test_gradients_of_random_graphs():
+def test_E1_gradients_of_random_graphs():
     def check(graph):
         shapes, recipe = graph
         rng = np.random.default_rng(len(recipe))
@@ -91,13 +91,13 @@ def test_gradients_of_random_graphs():
     (lambda x: sn.concatenate([x, x, 3 * x]), 5), (lambda x: sn.stack([x, x]), 2), (lambda x: sn.maximum(x, x), 1),
     (lambda x: sn.matmul(x, x), 6), (lambda x: 1 - 2 / x - x / 2, 2 / 9 - 0.5), (lambda x: 2.0 ** x, 8 * np.log(2)),
 ])
-def test_a_value_used_several_times(f, slope):
+def test_E2_a_value_used_several_times(f, slope):
     x = leaf(3)
     f(x).sum().backward()
     np.testing.assert_allclose(x.grad, [slope], rtol=1e-15)
 
 
-def test_a_value_used_inside_and_outside_a_loop():
+def test_E2_a_value_used_inside_and_outside_a_loop():
     x, y = leaf(0.5), 1.0
     for _ in range(4):
         y = y * x + x                           # x⁴ + x⁴ + x³ + x² + x
@@ -105,7 +105,7 @@ def test_a_value_used_inside_and_outside_a_loop():
     assert x.grad == 8 * 0.5**3 + 3 * 0.5**2 + 2 * 0.5 + 1 + 1
 
 
-def test_loops_and_branches_are_recorded_as_they_ran():
+def test_E2_loops_and_branches_are_recorded_as_they_ran():
     for start, power in ((2.0, 3), (0.5, 1)):
         x = leaf(start)
         y = x
@@ -117,7 +117,7 @@ def test_loops_and_branches_are_recorded_as_they_ran():
 
 # ---- E3, E4: depth and memory -------------------------------------------------------------------
 
-def test_a_chain_of_100_000_ops():
+def test_E3_a_chain_of_100_000_ops():
     x = leaf(1.0)
     y = x
     for _ in range(100_000):
@@ -129,7 +129,7 @@ def test_a_chain_of_100_000_ops():
     del y                                       # frees the chain: not by recursion either
 
 
-def test_a_deep_chain_with_memory_of_its_own_is_freed():
+def test_E3_a_deep_chain_with_memory_of_its_own_is_freed():
     x = leaf(1.0)
     y = x
     for _ in range(50_000):
@@ -156,7 +156,7 @@ def second_order(model, x):
 
 
 @pytest.mark.parametrize("work", [first_order, second_order, lambda model, x: model(x)])
-def test_no_reference_cycles(work, no_collector):
+def test_E4_no_reference_cycles(work, no_collector):
     """Memory goes as soon as the last name for it does: with the collector off it does not grow."""
     rng = np.random.default_rng(0)
     model = Sequential(Dense(64, 256, rng=rng), Tanh(), BatchNorm(256), Dense(256, 1, rng=rng))
@@ -175,7 +175,7 @@ def test_no_reference_cycles(work, no_collector):
     assert gc.collect() < 50                    # and the collector finds no graphs
 
 
-def test_backward_releases_as_it_goes():
+def test_E4_backward_releases_as_it_goes():
     x = leaf(*range(3))
     y = sn.exp(x)
     node = y._node
@@ -185,7 +185,7 @@ def test_backward_releases_as_it_goes():
 
 # ---- E5: nothing changes behind a graph's back --------------------------------------------------
 
-def test_a_tensor_copies_and_shows_itself_read_only():
+def test_E5_a_tensor_copies_and_shows_itself_read_only():
     a = np.ones(3)
     t = sn.Tensor(a)
     a[0] = 7
@@ -198,7 +198,7 @@ def test_a_tensor_copies_and_shows_itself_read_only():
 @pytest.mark.parametrize("f", [
     lambda x, a: x * a, lambda x, a: a / x, lambda x, a: sn.mse(x, a), lambda x, a: sn.where(a > 0, x, 2 * x),
     lambda x, a: sn.dense(x, a.reshape(3, 1)), lambda x, a: sn.maximum(x, a)])
-def test_a_raw_array_may_change_after_the_forward(f):
+def test_E5_a_raw_array_may_change_after_the_forward(f):
     def gradient(change):
         x, a = leaf(1.0, 2, 3), np.array([2.0, -1, 4])
         y = f(x, a).sum()
@@ -209,7 +209,7 @@ def test_a_raw_array_may_change_after_the_forward(f):
 
 
 @pytest.mark.parametrize("wrap", [lambda i: i, lambda i: (i,), lambda i: (i, slice(None)), lambda i: (None, i)])
-def test_an_index_may_change_after_the_forward(wrap):
+def test_E5_an_index_may_change_after_the_forward(wrap):
     x, i = sn.Tensor(np.ones((3, 2)), requires_grad=True), np.array([0, 0])
     y = x[wrap(i)].sum()
     i[:] = 2
@@ -217,7 +217,7 @@ def test_an_index_may_change_after_the_forward(wrap):
     assert np.array_equal(x.grad, [[2, 2], [0, 0], [0, 0]])
 
 
-def test_labels_may_change_after_the_forward():
+def test_E5_labels_may_change_after_the_forward():
     for labels in (np.array([0, 1]), [0, 1]):
         z = leaf([0.0, 0], [0, 0])
         loss = sn.cross_entropy(z, labels)
@@ -226,7 +226,7 @@ def test_labels_may_change_after_the_forward():
         assert np.array_equal(z.grad, [[-0.25, 0.25], [0.25, -0.25]])
 
 
-def test_an_upstream_gradient_may_change_between_steps():
+def test_E5_an_upstream_gradient_may_change_between_steps():
     x, g = leaf(1.0, 2), np.array([1.0, 1])
     steps = sn.backward_steps(-x * 2.0, g)
     next(steps)
@@ -235,14 +235,14 @@ def test_an_upstream_gradient_may_change_between_steps():
     assert np.array_equal(x.grad, [-2, -2])
 
 
-def test_new_data_is_a_copy():
+def test_E5_new_data_is_a_copy():
     w, a = leaf(1.0, 2.0), np.array([3.0, 4])
     w.data = a
     a[0] = 100
     assert np.array_equal(w.numpy(), [3, 4])
 
 
-def test_new_data_is_safe_for_earlier_graphs():
+def test_E5_new_data_is_safe_for_earlier_graphs():
     w = leaf(3.0)
     y = w * w
     w.data = [10.0]
@@ -252,7 +252,7 @@ def test_new_data_is_safe_for_earlier_graphs():
 
 @pytest.mark.parametrize("use", [lambda w: w * w, lambda w: w.reshape(2, 1) ** 2.0, lambda w: w.T * w.T,
                                  lambda w: sn.exp(w[:1]) * w[:1], lambda w: sn.broadcast_to(w, (3, 2)) * w])
-def test_an_array_overwritten_in_place_is_noticed(use):
+def test_E5_an_array_overwritten_in_place_is_noticed(use):
     """The optimiser writes into w, which the graph (or a view of w in it) still needs."""
     w = leaf(1.0, 2.0)
     optimiser = sn.optim.SGD([w], lr=0.1)
@@ -263,7 +263,7 @@ def test_an_array_overwritten_in_place_is_noticed(use):
         y.backward()
 
 
-def test_overwriting_what_no_rule_reads_is_fine():
+def test_E5_overwriting_what_no_rule_reads_is_fine():
     w = leaf(1.0, 2.0)
     optimiser = sn.optim.SGD([w], lr=0.1)
     w.grad = np.ones(2)
@@ -275,7 +275,7 @@ def test_overwriting_what_no_rule_reads_is_fine():
 
 # ---- E6: passes and sums ------------------------------------------------------------------------
 
-def test_gradients_add_up_until_zeroed():
+def test_E6_gradients_add_up_until_zeroed():
     x = leaf(2.0)
     for times in (1, 2, 3):
         (x * x).backward()
@@ -285,7 +285,7 @@ def test_gradients_add_up_until_zeroed():
     assert x.grad == 4
 
 
-def test_retain_graph_allows_a_second_pass():
+def test_E6_retain_graph_allows_a_second_pass():
     x = leaf(2.0)
     y = x ** 3.0
     y.backward(retain_graph=True)
@@ -295,7 +295,7 @@ def test_retain_graph_allows_a_second_pass():
 
 @pytest.mark.parametrize("f", [lambda a, b: a + b, lambda a, b: a - b, lambda a, b: sn.concatenate([a, b]),
                                lambda a, b: sn.stack([a.reshape(2, 1), b.reshape(2, 1)]), lambda a, b: a + (a + b)])
-def test_no_grad_array_aliases_another(f):
+def test_E6_no_grad_array_aliases_another(f):
     a, b, g = leaf(1.0, 2), leaf(3.0, 4), np.ones(2)
     y = f(a, b)
     y.backward(np.ones(y.shape))
@@ -304,7 +304,7 @@ def test_no_grad_array_aliases_another(f):
     assert np.array_equal(b.grad, before) and np.array_equal(g, [1, 1])
 
 
-def test_two_losses_through_one_graph():
+def test_E6_two_losses_through_one_graph():
     x = leaf(2.0)
     h = x * 3.0
     (h * h).backward(retain_graph=True)         # 36
@@ -312,7 +312,7 @@ def test_two_losses_through_one_graph():
     assert x.grad == 39
 
 
-def test_backward_takes_g():
+def test_E6_backward_takes_g():
     x = leaf(1.0, 2.0)
     (x * x).backward(np.array([10.0, 100]))
     assert np.array_equal(x.grad, [20, 400])
@@ -320,7 +320,7 @@ def test_backward_takes_g():
 
 # ---- E7: where gradients stop -------------------------------------------------------------------
 
-def test_no_grad_records_nothing():
+def test_E7_no_grad_records_nothing():
     x = leaf(2.0)
     with sn.no_grad():
         y = x * x
@@ -330,20 +330,20 @@ def test_no_grad_records_nothing():
     assert not y.requires_grad and y._node is None and (x * x).requires_grad
 
 
-def test_no_grad_ends_with_an_error():
+def test_E7_no_grad_ends_with_an_error():
     with pytest.raises(KeyError), sn.no_grad():
         raise KeyError
     assert (leaf(1.0) * 2.0).requires_grad
 
 
-def test_detach_is_a_constant():
+def test_E7_detach_is_a_constant():
     x = leaf(3.0)
     (x * x.detach()).backward()
     assert x.grad == 3
     assert not x.detach().requires_grad
 
 
-def test_constants_cost_nothing():
+def test_E7_constants_cost_nothing():
     x, c = leaf(3.0), sn.Tensor([2.0])
     y = c.detach() * sn.Tensor([5.0])
     assert y._node is None
@@ -351,7 +351,7 @@ def test_constants_cost_nothing():
     assert ran == ["a"]                         # no rule runs for an input that needs no gradient
 
 
-def test_discriminator_step_leaves_the_generator_alone():
+def test_E7_discriminator_step_leaves_the_generator_alone():
     rng = np.random.default_rng(0)
     G, D = Dense(2, 3, rng=rng), Sequential(Dense(3, 4, rng=rng), LeakyReLU(), Dense(4, 1, rng=rng))
     z, real = rng.standard_normal((5, 2)).astype(np.float32), rng.standard_normal((5, 3)).astype(np.float32)
@@ -560,20 +560,20 @@ def guarded(function, backward: bool) -> str:
 
 
 @pytest.mark.parametrize("function, op, what, index", FORWARD, ids=lambda v: getattr(v, "__name__", ""))
-def test_guard_names_the_first_bad_value(function, op, what, index):
+def test_N3_guard_names_the_first_bad_value(function, op, what, index):
     message = guarded(function, backward=False)
     assert message.startswith(what) and f"at index {index}" in message
     assert message.endswith(f"in {op} at {__file__}:{line_of(function.__name__.replace('_', ' '))}")
 
 
 @pytest.mark.parametrize("function, op, name, index", BACKWARD, ids=lambda v: getattr(v, "__name__", ""))
-def test_guard_names_the_first_bad_gradient(function, op, name, index):
+def test_N3_guard_names_the_first_bad_gradient(function, op, name, index):
     message = guarded(function, backward=True)
     assert message.startswith(f"the gradient of {op} for its input {name!r}") and f"at index {index}" in message
     assert message.endswith(f"{op} at {__file__}:{line_of(function.__name__.replace('_', ' '))}")
 
 
-def test_guard_sees_an_infinite_step():
+def test_N3_guard_sees_an_infinite_step():
     model = Dense(2, 1, rng=0)
     optimiser = sn.optim.SGD(model.parameters(), lr=np.inf)
     x = np.ones((3, 2), np.float32)
@@ -583,7 +583,7 @@ def test_guard_sees_an_infinite_step():
             optimiser.step()
 
 
-def test_guard_is_off_outside_and_after_an_error():
+def test_N3_guard_is_off_outside_and_after_an_error():
     bad = leaf(np.inf)
     with pytest.raises(FloatingPointError), sn.guard_finite():
         bad * 2.0
@@ -609,7 +609,7 @@ def train(seed: int) -> list[bytes]:
     return [p.numpy().tobytes() for p in model.parameters()]
 
 
-def test_threads_train_as_if_alone():
+def test_X3_threads_train_as_if_alone():
     """X3: four models in four threads, each with its own generator: the same bits as one after the other."""
     expected = [train(seed) for seed in range(4)]
     found = [None] * 4

@@ -73,7 +73,7 @@ def good_call(op) -> dict:
 
 @pytest.mark.parametrize("kind", KINDS)
 @each_op
-def test_inputs_that_are_not_floats(op, kind):
+def test_G8_inputs_that_are_not_floats(op, kind):
     value, text = KINDS[kind]
     for name in op.inputs:
         call = good_call(op)
@@ -82,7 +82,7 @@ def test_inputs_that_are_not_floats(op, kind):
 
 
 @each_op
-def test_inputs_that_are_missing_unknown_or_given_twice(op):
+def test_G8_inputs_that_are_missing_unknown_or_given_twice(op):
     good, first = good_call(op), op.inputs[0]
     for name in op.parameters:
         if name not in op.defaults:
@@ -97,7 +97,7 @@ def test_inputs_that_are_missing_unknown_or_given_twice(op):
 
 
 @each_op
-def test_inputs_of_different_dtypes(op):
+def test_G8_inputs_of_different_dtypes(op):
     good = good_call(op)
     for name in op.inputs[1:]:
         if good.get(name) is not None:
@@ -110,14 +110,14 @@ def test_inputs_of_different_dtypes(op):
 
 
 @each_op
-def test_tensors_as_settings(op):
+def test_G8_tensors_as_settings(op):
     good = good_call(op)
     for name in op.parameters[len(op.inputs):]:
         refused(lambda: op(**{**good, name: T(2)}), TypeError, f"{op.name}: {name} is a setting.*instead of a Tensor")
 
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "power", "maximum", "minimum"])
-def test_shapes_that_do_not_broadcast(name):
+def test_G8_shapes_that_do_not_broadcast(name):
     f = getattr(sn, name)
     for a, b in (((2,), (3,)), ((2, 3), (2,)), ((2, 0), (2, 3)), ((4, 1, 2), (4, 3))):
         refused(lambda: f(A(*a), A(*b)), ValueError, re.escape(f"{name}: shapes do not fit together: a {a}, b {b}"))
@@ -372,11 +372,11 @@ BAD = [                                         # what, call, exception, pattern
 
 
 @pytest.mark.parametrize("what, call, exception, pattern", BAD, ids=[row[0] for row in BAD])
-def test_bad_calls(what, call, exception, pattern, kernels):
+def test_G8_bad_calls(what, call, exception, pattern, kernels):
     refused(call, exception, pattern)
 
 
-def test_there_are_eight_bad_calls_for_every_op():
+def test_G8_there_are_eight_bad_calls_for_every_op():
     """The kinds of wrong input alone are eight for every op; functions that are not ops have rows of their own."""
     assert len(KINDS) >= 8
     for name in {name_of(f) for f in TABLE if not isinstance(f, Op)} - {"where"}:

@@ -164,7 +164,7 @@ def both(name, args):
 
 @each_dtype
 @each_kernel
-def test_same_bits_on_whole_numbers(name, dtype):
+def test_K1_same_bits_on_whole_numbers(name, dtype):
     """K1; what may differ is the sign of a zero."""
     def check(args):
         for reference, fast in both(name, args):
@@ -176,7 +176,7 @@ def test_same_bits_on_whole_numbers(name, dtype):
 
 @each_dtype
 @each_kernel
-def test_same_up_to_rounding_on_random_numbers(name, dtype):
+def test_K2_same_up_to_rounding_on_random_numbers(name, dtype):
     """K2: relative to what the sums come to when no term cancels another, for that is what gets rounded."""
     rtol = 1e-12 if dtype == np.float64 else 1e-5
 
@@ -236,7 +236,7 @@ def large(name, dtype=np.float32):
 
 
 @each_kernel
-def test_same_bits_for_every_number_of_threads(name, threads):
+def test_K3_same_bits_for_every_number_of_threads(name, threads):
     """K3."""
     args, results = large(name), set()
     for n in (1, 2, 3, 1):
@@ -246,7 +246,7 @@ def test_same_bits_for_every_number_of_threads(name, threads):
 
 
 @each_kernel
-def test_same_bits_in_whatever_order_the_blocks_are_done(name, monkeypatch):
+def test_K4_same_bits_in_whatever_order_the_blocks_are_done(name, monkeypatch):
     """K3 again, without waiting for threads to meet: each block alone, first to last and last to first."""
     args, results = large(name), set()
     for order in (1, -1):
@@ -260,7 +260,7 @@ def test_same_bits_in_whatever_order_the_blocks_are_done(name, monkeypatch):
 
 
 @each_kernel
-def test_same_bits_every_time(name, threads):
+def test_K4_same_bits_every_time(name, threads):
     """K4: a race would show as another result now and then."""
     threads(3)
     args = large(name)
@@ -287,7 +287,7 @@ def test_an_error_in_a_thread_is_raised(threads):
             kernel_module.parallel(work, 6)
 
 
-def test_kernels_may_be_called_from_several_threads(threads):
+def test_K9_kernels_may_be_called_from_several_threads(threads):
     """K9: our threads within the caller's threads."""
     threads(2)
     with sn.use_kernels("numba"):
@@ -316,7 +316,7 @@ def python(code: str, **env) -> str:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_a_forked_child_can_go_on():
+def test_K9_a_forked_child_can_go_on():
     """K9: threads do not survive a fork; the child must not wait for them."""
     assert "child 27.0\nparent 27.0" in python("""
 import os, numpy as np, scratchnet as sn
@@ -331,7 +331,7 @@ print("parent", sn.conv2d(x, w).max())
 """)
 
 
-def test_without_numba_the_references_run_and_say_so_once():
+def test_K10_without_numba_the_references_run_and_say_so_once():
     """K10."""
     assert python("""
 import sys, warnings
@@ -359,7 +359,7 @@ print("numba" in sys.modules, sn.kernel.mode)
 
 @pytest.mark.full
 @pytest.mark.parametrize("setting", ["NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT"])
-def test_kernels_with_bounds_checked_and_without_compiling(setting, tmp_path):
+def test_K5_kernels_with_bounds_checked_and_without_compiling(setting, tmp_path):
     """K5: no index outside an array; and the loops are plain Python that a learner can step through."""
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-k", "whole_numbers", "tests/test_kernels.py"], cwd=ROOT,
                           env={**os.environ, setting: "1", "NUMBA_CACHE_DIR": str(tmp_path)}, capture_output=True, text=True)

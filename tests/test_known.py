@@ -117,14 +117,14 @@ def ids(table):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("function, inputs, settings, result", KNOWN, ids=ids(KNOWN))
-def test_known_values(function, inputs, settings, result, dtype, kernels):
+def test_G10_known_values(function, inputs, settings, result, dtype, kernels):
     y = function(*(sn.Tensor(np.array(x, dtype)) for x in inputs), **settings)
     assert (y.shape, y.dtype) == (np.shape(result), dtype)
     np.testing.assert_allclose(y.numpy(), result, rtol=5 * np.finfo(dtype).eps, atol=np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("function, inputs, settings, expected", KINKS, ids=ids(KINKS))
-def test_slopes_at_kinks(function, inputs, settings, expected, kernels):
+def test_G6_slopes_at_kinks(function, inputs, settings, expected, kernels):
     """G6: the convention where there is no derivative, and slopes where a plain formula would give NaN."""
     xs = [sn.Tensor(np.array(x, float), requires_grad=True) for x in inputs]
     function(*xs, **settings).sum().backward()

@@ -36,7 +36,7 @@ def leaf(a):
 # ---- N1: against longdouble ---------------------------------------------------------------------
 
 @BOTH
-def test_bce_with_logits(dtype, rtol):
+def test_N1_bce_with_logits(dtype, rtol):
     for target in (0.0, 1.0, 0.5, 0.125, 0.9):
         z, t = leaf(LOGITS.astype(dtype)), np.full(len(LOGITS), target, dtype)
         loss = sn.bce_with_logits(z, t, reduction="none")
@@ -48,7 +48,7 @@ def test_bce_with_logits(dtype, rtol):
 
 
 @BOTH
-def test_cross_entropy(dtype, rtol):
+def test_N1_cross_entropy(dtype, rtol):
     rng = np.random.default_rng(0)
     rows = np.concatenate([rng.standard_normal((size(50, 500), 7)) * s for s in (1e-6, 1e-2, 1, 10, 100, 1e3, 3e3)])
     rows = rows.astype(dtype)
@@ -69,7 +69,7 @@ def test_cross_entropy(dtype, rtol):
 @BOTH
 @pytest.mark.parametrize("f", [sn.softmax, sn.log_softmax, sn.logsumexp, sn.sigmoid, sn.softplus, sn.tanh],
                          ids=lambda f: f.name)
-def test_functions_of_large_numbers_stay_finite(f, dtype, rtol):
+def test_N1_functions_of_large_numbers_stay_finite(f, dtype, rtol):
     for sign in (1, -1):
         x = leaf(np.array([[1e4, -1e4, 0, 1e30], [sign * 1e4] * 4], dtype))
         with np.errstate(over="raise", invalid="raise", divide="raise"):
@@ -97,7 +97,7 @@ def exact_kl(mu, logvar):
 
 
 @BOTH
-def test_gaussian_kl_is_exact_wherever_it_can_be_represented(dtype, rtol):
+def test_N2_gaussian_kl_is_exact_wherever_it_can_be_represented(dtype, rtol):
     rng = np.random.default_rng(0)
     n = size(1000, 10_000)
     largest = 88 if dtype == np.float32 else 709
@@ -114,7 +114,7 @@ def test_gaussian_kl_is_exact_wherever_it_can_be_represented(dtype, rtol):
 
 
 @BOTH
-def test_gaussian_kl_is_zero_only_at_the_prior(dtype, rtol):
+def test_N2_gaussian_kl_is_zero_only_at_the_prior(dtype, rtol):
     zero = np.zeros((1, 2), dtype)
     assert sn.gaussian_kl(zero, zero) == 0
     for tiny in (1e-4, 1e-8, 1e-15):
@@ -146,7 +146,7 @@ def test_gaussian_kl_mean_is_over_rows_not_latents():
 # ---- N4: what must not matter -------------------------------------------------------------------
 
 @pytest.mark.parametrize("seed", range(size(20, 200)))
-def test_shifts_and_orders_that_change_nothing(seed):
+def test_N4_shifts_and_orders_that_change_nothing(seed):
     rng = np.random.default_rng(seed)
     n, m = rng.integers(2, 20, 2)
     z, labels, shift = rng.standard_normal((n, m)), rng.integers(0, m, n), rng.uniform(-500, 500, (n, 1))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import scratchnet as sn
-from scratchnet.optim import SGD, Adam, AdamW, Optimiser, RMSProp, one_cycle
+from scratchnet.optim import SGD, Adam, AdamW, Optimiser, RMSProp, one_cycle, warm_up
 from tests.conftest import size
 
 # ---- one entry of a parameter, step by step: update(θ, g, memory, t) -> θ ------------------------
@@ -263,3 +263,16 @@ def test_an_optimiser_without_update_says_so():
     p.grad = np.ones(2)
     with pytest.raises(TypeError, match=r"Optimiser must define update\(p, g"):
         Optimiser([p], 0.1).step()
+
+
+# ---- schedules ----------------------------------------------------------------------------------
+
+def test_warm_up_is_a_straight_line_and_then_flat():
+    assert [warm_up(t, 4, 2.0) for t in range(6)] == [0.5, 1.0, 1.5, 2.0, 2.0, 2.0]
+
+
+def test_one_cycle_rises_to_the_peak_in_a_quarter_and_ends_at_zero():
+    rates = [one_cycle(t, 400, 1.0) for t in range(400)]
+    assert np.argmax(rates) in (98, 99, 100) and max(rates) == pytest.approx(1, abs=1e-3)
+    assert rates[0] == pytest.approx(1 / 25, abs=0.01) and rates[-1] == pytest.approx(0, abs=1e-4)
+    assert all(a < b for a, b in zip(rates[:98], rates[1:99])) and all(a > b for a, b in zip(rates[101:], rates[102:]))

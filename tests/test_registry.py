@@ -99,7 +99,7 @@ def test_an_op_without_cases_is_noticed(monkeypatch):
         test_every_op_has_a_rule_for_every_input()
 
 
-def test_the_three_regimes_are_what_they_say():
+def test_G2_the_three_regimes_are_what_they_say():
     def check(lengths):
         assert len(set(lengths["distinct"])) == 5 and len(set(lengths["equal"])) == 1 and 1 in lengths["ones"]
 
@@ -132,7 +132,7 @@ COVERED = {
 
 
 @pytest.mark.parametrize("function", COVERED, ids=name_of)
-def test_the_cases_cover_the_settings(function):
+def test_G2_the_cases_cover_the_settings(function):
     """G2: strides 1 to 3, paddings to k − 1, images that the stride does not divide, …"""
     found = set()
     for regime in REGIMES:
@@ -201,7 +201,7 @@ def assert_close(ours, expected, rtol, what=""):
 
 @each_regime
 @each_function
-def test_gradients(function, regime):
+def test_G1_G2_gradients(function, regime):
     """G1, G2: the gradient for every entry of every input, with both kernel sets."""
     def check(case):
         g = upstream(case)
@@ -216,7 +216,7 @@ def test_gradients(function, regime):
 
 @each_regime
 @each_function
-def test_gradients_of_gradients(function, regime):
+def test_G1_G2_gradients_of_gradients(function, regime):
     """s = Σ ⟨c, ∂⟨g, y⟩/∂x⟩ for fixed random c; its gradients for all x and for g."""
     def contracted(case, xs, c):
         *xs, g = xs
@@ -251,7 +251,7 @@ def test_gradients_of_gradients(function, regime):
 
 
 @each_function
-def test_real_differences_measure_the_same(function):
+def test_G1_real_differences_measure_the_same(function):
     """The complex step trusts that a forward is the same function for complex numbers: check that too."""
     def check(case):
         g = upstream(case)
@@ -281,7 +281,7 @@ def test_fast_rules_equal_the_plain_ones(function, kernels):
 
 
 @each_function
-def test_gradients_are_linear_in_g(function):
+def test_G3_gradients_are_linear_in_g(function):
     """G3: B(0) = 0 and B(a·u + b·v) = a·B(u) + b·B(v)."""
     def check(case):
         u, v = upstream(case, np.random.default_rng(2)), upstream(case, np.random.default_rng(3))
@@ -296,7 +296,7 @@ def test_gradients_are_linear_in_g(function):
 
 @pytest.mark.parametrize("dtype, rtol", [(np.float64, 1e-12), (np.float32, 1e-5)])
 @pytest.mark.parametrize("function", sorted(LINEAR, key=name_of), ids=name_of)
-def test_adjoint_identity(function, dtype, rtol, kernels):
+def test_G4_adjoint_identity(function, dtype, rtol, kernels):
     """G4: ⟨g, y⟩ = Σ ⟨x, ∂⟨g, y⟩/∂x⟩ over inputs in which y is linear; no differences, so rounding only."""
     def check(case):
         g = upstream(case).astype(dtype)
@@ -316,7 +316,7 @@ def test_adjoint_identity(function, dtype, rtol, kernels):
 # ---- what a gradient must not do ----------------------------------------------------------------
 
 @each_function
-def test_nothing_is_changed_and_nothing_is_shared(function, kernels):
+def test_G5_nothing_is_changed_and_nothing_is_shared(function, kernels):
     """G5: inputs and g keep their bits; gradients have the inputs' shape and dtype and their own memory."""
     def check(case):
         arrays, g = case.arrays(), upstream(case)
@@ -342,7 +342,7 @@ def test_nothing_is_changed_and_nothing_is_shared(function, kernels):
 
 
 @each_function
-def test_calls_do_not_remember_each_other(function, kernels):
+def test_G7_calls_do_not_remember_each_other(function, kernels):
     """G7: the same call gives the same bits; another forward in between changes nothing; .grad adds up."""
     def check(pair):
         one, other = pair
@@ -383,7 +383,7 @@ def test_float32(function, kernels):
 
 @each_regime
 @each_function
-def test_forward_equals_slow_loops(function, regime):
+def test_G10_forward_equals_slow_loops(function, regime):
     """G10, with both kernel sets."""
     def check(case):
         expected = REFERENCE[function](**case.inputs, **case.settings)

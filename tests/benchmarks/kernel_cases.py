@@ -1,0 +1,46 @@
+"""Arguments for each kernel that has a fast version: the largest call of it in the measured networks.
+
+A case is (what is said of its shape, function that makes the arguments).  A new kernel needs one here; until
+then its row in the table says that it is missing.
+"""
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+ONE, TWO = (1, 1), (2, 2)
+
+
+@lru_cache
+def array(*shape: int, dtype=np.float32) -> np.ndarray:
+    """The same random numbers every time."""
+    a = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    a.flags.writeable = False
+    return a
+
+
+@lru_cache
+def picked() -> np.ndarray:
+    """For each 2×2 window of a 14×14 image, its first pixel."""
+    where = (np.arange(0, 14, 2)[:, None] * 14 + np.arange(0, 14, 2)).astype(np.int64)
+    return np.broadcast_to(where, (128, 64, 7, 7)).copy()
+
+
+LARGEST = "128×32×28×28"
+CASES = {
+    "conv_y": ("x 128×32×14×14, w 64×32×3×3, stride 2",
+               lambda: (array(128, 32, 14, 14), array(64, 32, 3, 3), None, TWO, ONE, ONE)),
+    "conv_dx": ("g 128×64×14×14, w 64×32×3×3, to 28×28, stride 2",
+                lambda: (array(128, 64, 14, 14), array(64, 32, 3, 3), None, (28, 28), TWO, ONE, ONE)),
+    "conv_dw": ("x 128×32×28×28, g 128×64×14×14, 3×3, stride 2",
+                lambda: (array(128, 32, 28, 28), array(128, 64, 14, 14), (3, 3), TWO, ONE, ONE)),
+    "conv_y_dw": ("x 128×32×28×28, g 128×64×14×14, 3×3, stride 2",
+                  lambda: (array(128, 32, 28, 28), array(64, 32, 3, 3), array(128, 64, 14, 14), TWO, ONE, ONE)),
+    "channel_sum": (LARGEST, lambda: (array(128, 32, 28, 28),)),
+    "positive_part": (LARGEST, lambda: (array(128, 32, 28, 28),)),
+    "where_positive": (LARGEST, lambda: (array(128, 32, 28, 28), array(128, 32, 28, 28))),
+    "argmax_windows": ("128×64×14×14, 2×2", lambda: (array(128, 64, 14, 14), (2, 2), TWO, (0, 0))),
+    "take_pixels": ("128×64×14×14 to 7×7", lambda: (array(128, 64, 14, 14), picked())),
+    "put_pixels": ("128×64×7×7 to 14×14", lambda: (array(128, 64, 7, 7), picked(), (14, 14))),
+}
