@@ -99,13 +99,8 @@ class Layer:
 
     def astype(self, dtype) -> Layer:
         """Convert all parameters and buffers in place, to float64 for gradient checks for instance."""
-        converted = {}                          # id -> (old, new): what two layers share stays shared
-        for _, owner, name in list(self.named_arrays()):
-            t = getattr(owner, name)
-            if id(t) not in converted:
-                new = Tensor(t.data.astype(dtype), t.requires_grad)
-                converted[id(t)], converted[id(new)] = (t, new), (new, new)
-            setattr(owner, name, converted[id(t)][1])
+        for _, owner, name in self.named_arrays():
+            getattr(owner, name).convert(dtype)
         return self
 
     def __repr__(self):

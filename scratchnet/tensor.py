@@ -148,6 +148,15 @@ class Tensor:
             if self._leaf is not None:
                 self._leaf.version += 1
 
+    def convert(self, dtype) -> None:
+        """Change a leaf's dtype (float32, float64); it stays the same Tensor to layers and optimisers."""
+        if np.dtype(dtype) not in FLOATS[:2]:
+            raise TypeError(f"convert: got {np.dtype(dtype)}, expected float32 or float64")
+        if self._array.dtype != dtype:
+            self._array = self._array.astype(dtype)
+            if self._leaf is not None:
+                self._leaf.grad = None
+
     def __repr__(self):
         body = np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=60)
         tail = ", requires_grad=True" if self.requires_grad else ""
