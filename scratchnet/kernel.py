@@ -80,19 +80,20 @@ def contiguous(a):
 
 # ---- compilation --------------------------------------------------------------------------------
 
-_numba = None                                   # the module; False where it cannot be imported
+_found: bool | None = None                      # None: not looked for yet
 
 
 def numba_found() -> bool:
-    global _numba
-    if _numba is None:
+    global _found
+    if _found is None:
         try:
-            import numba as _numba
+            import numba                        # noqa: F401
+            _found = True
         except Exception as e:                  # not there, or not made for this NumPy: not only ImportError
-            _numba = False
+            _found = False
             warnings.warn(f"Numba is not available ({e}): the NumPy reference kernels run, several times "
                           "slower; pip install numba", RuntimeWarning, stacklevel=4)
-    return bool(_numba)
+    return _found
 
 
 class jit:
@@ -116,18 +117,16 @@ class jit:
         return self.compiled(*args)
 
     def compile(self) -> None:
-        """Give every waiting loop of the file to Numba; it compiles each for the types of its first call."""
+        """Hand every waiting loop of the file to Numba, which compiles it for the types of its first call."""
         scope = self.function.__globals__
+        if numba_found():
+            from .kernel_cache import njit
+        else:
+            def njit(function, **options): return function         # a loop is plain Python, too
         with jit.lock:                          # two threads may meet here
             together = jit.waiting.get(id(scope), [])
-            if numba_found():
-                from .kernel_cache import keep_on_disk
-                for one in together:
-                    scope[one.function.__name__] = keep_on_disk(_numba.njit(
-                        one.function, nogil=True, fastmath=one.flags, error_model="numpy"))
-            else:                               # slow, but a loop is also plain Python
-                for one in together:
-                    scope[one.function.__name__] = one.function
+            for one in together:
+                scope[one.function.__name__] = njit(one.function, nogil=True, fastmath=one.flags, error_model="numpy")
             for one in together:                # only now, when all names they call are in place
                 one.compiled = scope[one.function.__name__]
             jit.waiting.pop(id(scope), None)
@@ -168,26 +167,32 @@ def parallel(work: Callable[[Iterator[int]], None], blocks: int) -> None:
     helpers: list[Future] = []
     try:
         if min(threads, blocks) > 1:
-            start(helpers, work, todo, min(threads, blocks) - 1)
-        work(todo)
+            get_help(helpers, min(threads, blocks) - 1, work, todo)
+        take_part(work, todo)
     finally:                                    # also after an error or Ctrl-C
+        begun = [h for h in helpers if not h.cancel()]              # the others are not needed any more
+        wait(begun)
+    for helper in begun:
+        helper.result()                         # raises what went wrong there
+
+
+def take_part(work: Callable, todo: Iterator[int]) -> None:
+    try:
+        work(todo)
+    except BaseException:
         for _ in todo:                          # nothing is left to hand out
             pass
-        wait([h for h in helpers if not h.cancel()])    # one that has not begun is not needed any more
-    for helper in helpers:
-        if not helper.cancelled():
-            helper.result()                     # raises what went wrong there
+        raise
 
 
-def start(helpers: list[Future], work: Callable, todo: Iterator[int], count: int) -> None:
+def get_help(helpers: list[Future], count: int, work: Callable, todo: Iterator[int]) -> None:
     global _pool
-    pool = _pool or ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="scratchnet")
-    _pool = pool
+    pool = _pool = _pool or ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="scratchnet")
     try:
         for _ in range(count):
-            helpers.append(pool.submit(work, todo))
+            helpers.append(pool.submit(take_part, work, todo))
     except RuntimeError:                        # the system grants no more threads, or Python is about to end:
-        _pool = None                            # go on with those there are
+        _pool = None                            # do without
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -26,7 +26,7 @@ import platform
 import sys
 import uuid
 from pathlib import Path
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from types import CodeType, ModuleType
 
 import llvmlite
 import numba
@@ -37,20 +37,20 @@ VERSIONS = (platform.python_implementation(), sys.version_info[:3], numba.__vers
 SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")     # of numba.config
 
 
-def keep_on_disk(loop):
-    """Make a function that came from numba.njit use this cache.  Returns it."""
-    if hasattr(loop, "py_func"):                # with NUMBA_DISABLE_JIT=1 it is a plain function
-        loop._cache = DiskCache(loop)
+def njit(function, **options):
+    """numba.njit with this cache."""
+    loop = numba.njit(function, **options)      # with NUMBA_DISABLE_JIT=1 it is `function` itself,
+    loop._cache = DiskCache(loop)               # and nobody looks here
     return loop
 
 
 class DiskCache:
     """Numba asks it for machine code before it compiles, and hands it what it has compiled."""
-    cache_path = None                           # these two and the two methods are Numba's interface
+    cache_path = None                           # this and the methods are what Numba expects of a cache
 
     def __init__(self, loop):
         self.loop = loop
-        self.path: Path | None = None           # of the entry asked for last
+        self.path: Path | None = None           # of the entry asked for last; None if there can be none
 
     def flush(self) -> None:
         pass
@@ -60,43 +60,39 @@ class DiskCache:
         self.path = None
         try:
             context.refresh()
-            function = self.loop.py_func
-            key = describe([VERSIONS, [getattr(numba.config, s, None) for s in SETTINGS],
-                            context.codegen().magic_tuple(), repr(types), self.loop])
-            name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}-{digest(key.encode())[:16].hex()}.nbc"
-            self.path = folder() / name
-            found = self.path.read_bytes()
-            if found[:32] != digest(name.encode(), found[32:]):
-                raise ValueError("damaged, or another entry's content")
-            loaded = numba.core.compiler.CompileResult._rebuild(context, *pickle.loads(found[32:]))
+            self.path = folder() / name(self.loop, types, context.codegen().magic_tuple())
+            content = self.path.read_bytes()
+            check, packed = content[:32], content[32:]
+            if check != digest(self.path.name.encode(), packed):
+                raise ValueError("damaged, or the content of another entry")
+            compiled = numba.core.compiler.CompileResult._rebuild(context, *pickle.loads(packed))
             touch(self.path)
-            return loaded
+            return compiled
         except FileNotFoundError:
             pass
-        except Exception:                       # whatever is wrong with the file, compiling helps
-            remove(self.path)
+        except Exception as error:              # whatever is wrong with the file: a new one will replace it
+            if self.path is None:
+                uncached(error)
         say("compiling", "compiling kernels for this machine, once (some seconds) …")
 
     def save_overload(self, types, compiled) -> None:
+        if self.path is None or compiled.lifted or compiled.library.has_dynamic_globals:
+            return                              # the last two: it holds addresses of this process
         try:
-            if compiled.lifted or compiled.library.has_dynamic_globals:
-                return                          # it holds addresses of this process
-            path = self.path or folder() / "none"                   # no path: folder() says why
-            content = numba.core.serialize.dumps(compiled._reduce())
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-            try:
-                temporary.write_bytes(digest(path.name.encode(), content) + content)
-                os.replace(temporary, path)     # other processes see all of it or nothing
-            finally:
-                remove(temporary)
-            prune(path.parent)
+            packed = numba.core.serialize.dumps(compiled._reduce())
+            write(self.path, digest(self.path.name.encode(), packed) + packed)
+            prune(self.path.parent)
         except Exception as error:
-            say("uncached", f"compiled kernels cannot be kept ({error}), so every run compiles them again; "
-                            "set NUMBA_CACHE_DIR to a folder that can be written")
+            uncached(error)
 
 
 # ---- names --------------------------------------------------------------------------------------
+
+def name(loop, types, processor: tuple) -> str:
+    function, settings = loop.py_func, [getattr(numba.config, setting, None) for setting in SETTINGS]
+    key = digest(describe([VERSIONS, settings, processor, repr(types), loop]).encode()).hex()
+    return f"{function.__module__.rpartition('.')[2]}.{function.__name__}-{key[:32]}.nbc"
+
 
 def describe(value, within: tuple = ()) -> str:
     """A text that differs wherever Numba would make different machine code of `value`."""
@@ -111,7 +107,7 @@ def describe(value, within: tuple = ()) -> str:
     if isinstance(value, CodeType):
         return describe([value.co_code, value.co_consts, value.co_names, value.co_varnames, value.co_freevars,
                          value.co_argcount, value.co_flags], within)
-    if isinstance(value, (FunctionType, BuiltinFunctionType, ModuleType)):      # Numba knows it by its name
+    if isinstance(value, ModuleType) or callable(value) and hasattr(value, "__name__"):     # np.exp: Numba has its own
         return f"{getattr(value, '__module__', '')}.{value.__name__}"
     if isinstance(value, np.ndarray):
         return f"array {value.dtype} {value.shape} {digest(value.tobytes()).hex()}"
@@ -152,6 +148,17 @@ def folder() -> Path:
     return cache_folder() / "kernels"
 
 
+def write(path: Path, content: bytes) -> None:
+    """All of it or nothing, as other processes see it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        remove(temporary)
+
+
 def touch(path: Path) -> None:
     """Mark as used now."""
     try:
@@ -160,10 +167,9 @@ def touch(path: Path) -> None:
         pass
 
 
-def remove(path: Path | None) -> None:
+def remove(path: Path) -> None:
     try:
-        if path is not None:
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
     except OSError:
         pass
 
@@ -180,7 +186,14 @@ def prune(where: Path) -> None:
         remove(path)
 
 
+# ---- messages -----------------------------------------------------------------------------------
+
 _said: set[str] = set()
+
+
+def uncached(error: Exception) -> None:
+    say("uncached", f"compiled kernels cannot be kept ({error}), so every run compiles them again; "
+                    "set NUMBA_CACHE_DIR to a folder that can be written")
 
 
 def say(topic: str, line: str) -> None:

@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 import time
+from functools import partial
 
 SECTIONS = ("steps", "ops", "kernels", "memory", "growth", "start")
 IDLE = 0.3                                      # figures at 2 threads count below this load only
@@ -18,6 +19,7 @@ def options(words=None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="of every library")
     parser.add_argument("--only", choices=SECTIONS, action="append", help="this section only (may be repeated)")
     parser.add_argument("--rounds", type=int, default=25, help="alternating runs of each (default: 25)")
+    parser.add_argument("--apart", action="store_true", help="steps: each library in a process of its own, taking turns")
     parser.add_argument("--write", action="store_true", help="put the results into docs/benchmarks.md and docs/images/")
     chosen = parser.parse_args(words)
     if chosen.threads < 1 or chosen.rounds < 1:
@@ -30,7 +32,7 @@ def set_threads(n: int) -> None:
         raise RuntimeError("NumPy is already imported: its threads can no longer be set")
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = str(n)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def main() -> None:
@@ -38,18 +40,18 @@ def main() -> None:
     set_threads(chosen.threads)
     from . import growth, measure, processes, report
     from .timing import Machine
-    functions = {"steps": measure.steps, "ops": measure.ops, "kernels": measure.kernels, "memory": processes.memory,
-                 "growth": growth.growth, "start": processes.start}
+    functions = {"steps": partial(measure.steps, apart=chosen.apart), "ops": measure.ops,
+                 "kernels": measure.kernels, "memory": processes.memory, "growth": growth.growth, "start": processes.start}
     machine, results, begin = Machine(), {}, time.monotonic()
-    print(report.described(chosen.threads, machine.now()))
+    print(f"{report.described(chosen.threads)}; load {report.number(machine.before)}")
     for name in chosen.only or SECTIONS:
-        print(f"{name}: {functions[name].__doc__}", flush=True)
+        print(f"{name}: {report.notes()[name]}", flush=True)
         results[name] = functions[name](chosen.threads, chosen.rounds)
     state = machine.now()
     print(report.load_line(chosen.threads, state, IDLE))
     print(f"{time.monotonic() - begin:.0f} seconds")
     if chosen.write:
-        report.write(results, chosen.threads, chosen.rounds, state, IDLE)
+        report.write(results, chosen, state, IDLE)
 
 
 if __name__ == "__main__":

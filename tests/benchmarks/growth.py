@@ -1,7 +1,6 @@
 """How time and memory grow with the batch and with the image: a stack of convolutions as the VAE has it, as a chart."""
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +45,7 @@ def step(library: str, batch: int, size: int) -> nets.Step:
 def growth(threads: int, rounds: int) -> Table:
     """Time per image, and peak memory, of a conv stack against batch size (28×28) and image size (batch 32)."""
     from .processes import peak_growth
-    libs = ["ours", *(lib for lib in libraries(threads) if lib == "PyTorch")]
+    libs = ["ours", *libraries(threads, "PyTorch")]
     rows = []
     cases = [(batch, 28) for batch in BATCHES] + [(BATCH, size) for size in SIZES[1:]]
     for batch, size in cases:

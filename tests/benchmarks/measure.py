@@ -11,14 +11,14 @@ from .timing import Spread, alternate, spread
 Table = tuple[list[str], list[list[str]]]       # headings, rows
 
 
-def libraries(threads: int) -> dict:
+def libraries(threads: int, *only: str) -> dict:
     """{name: function that builds a step} of the other libraries that are installed, set to `threads`."""
-    found = {}
-    if find_spec("torch"):
+    found, wanted = {}, only or ("PyTorch", "Keras")
+    if "PyTorch" in wanted and find_spec("torch"):
         import torch
         torch.set_num_threads(threads)
         found["PyTorch"] = nets.torch_step
-    if find_spec("tensorflow"):
+    if "Keras" in wanted and find_spec("tensorflow"):
         from . import nets_keras
         nets_keras.set_threads(threads)
         found["Keras"] = nets_keras.keras_step
@@ -34,17 +34,21 @@ def ms(seconds) -> str:
     return f"{1000 * float(np.median(seconds)):.2f}"
 
 
-def steps(threads: int, rounds: int) -> Table:
+def steps(threads: int, rounds: int, apart: bool = False) -> Table:
     """One training step each, batch 128: ours, the others', and ours with the NumPy references."""
     import scratchnet as sn
+    from .processes import Worker               # apart: each library in a process of its own, still taking turns
     others, rows = libraries(threads), []
     for name, title in nets.NAMES.items():
-        built = {"ours": nets.our_step(name), **{lib: make(name) for lib, make in others.items()}}
+        makes = {"ours": nets.our_step, **others}
+        built = {lib: Worker(lib, name, threads) if apart else make(name) for lib, make in makes.items()}
         sizes = {lib: step.parameters for lib, step in built.items()}
         assert len(set(sizes.values())) == 1, f"{title}: the networks differ: {sizes} parameters"
         seconds = alternate({lib: step.run for lib, step in built.items()}, rounds, pause=pause(threads))
+        for worker in built.values() if apart else ():
+            worker.close()
         with sn.use_kernels("numpy"):
-            plain = alternate({"plain": built["ours"].run}, min(rounds, 3), warm=1)["plain"]
+            plain = alternate({"plain": nets.our_step(name).run}, min(rounds, 3), warm=1)["plain"]
         rows.append([title, f"{sizes['ours']:,}", ms(seconds["ours"])])
         for lib in others:
             rows[-1] += [ms(seconds[lib]), str(ratio(seconds, lib))]
@@ -63,7 +67,7 @@ def pause(threads: int) -> float:
 
 def ops(threads: int, rounds: int) -> Table:
     """Each convolution alone, forward and backward, batch 128."""
-    others, rows = [lib for lib in libraries(threads) if lib == "PyTorch"], []
+    others, rows = libraries(threads, "PyTorch"), []
     for name, (row, shape, dx) in nets.convolutions().items():
         runs = {"ours": our_conv(row, shape, dx), **{lib: torch_conv(row, shape, dx) for lib in others}}
         seconds = alternate(runs, rounds, least=0.02, pause=pause(threads))
@@ -102,7 +106,6 @@ def torch_conv(row: tuple, shape: tuple, dx: bool, batch: int = 128):
 
 def kernels(threads: int, rounds: int) -> Table:
     """Each kernel with a fast version: the NumPy reference and the fast version at a typical shape."""
-    import scratchnet                           # fills the registry
     from scratchnet.kernel import Kernel
     from .kernel_cases import CASES
     rows = []

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +23,17 @@ def peak():
     except (OSError, IndexError):
         import resource, sys
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
+"""
+
+WORKER = """
+import sys
+from tests.benchmarks import measure, nets
+library, name, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+step = nets.our_step(name) if library == "ours" else measure.libraries(threads, library)[library](name)
+print(step.parameters, flush=True)
+for line in sys.stdin:
+    step.run()
+    print(flush=True)
 """
 
 MEMORY = PEAK + """
@@ -53,6 +65,26 @@ train_step(model, sn.optim.Adam(model.parameters()), np.random.default_rng(0).ra
 end = time.time()
 print(json.dumps([begin - start, ours - begin, imported - ours, end - imported, end - start]))
 """
+
+
+class Worker:
+    """A library alone in its process, with its own heap: it makes a step when asked to."""
+
+    def __init__(self, library: str, name: str, threads: int):
+        self.process = subprocess.Popen([sys.executable, "-c", WORKER, library, name, str(threads)], cwd=ROOT, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.parameters = int(self.process.stdout.readline())
+
+    def run(self) -> None:
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        if not self.process.stdout.readline():
+            raise RuntimeError(f"a benchmark process ended: {self.process.args[3:]}")
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
 
 
 def run(code: str, *words: object, **environment: str) -> list[float]:
@@ -87,9 +119,9 @@ def memory(threads: int, rounds: int) -> Table:
 def start(threads: int, rounds: int) -> Table:
     """Seconds from the start of a process to the end of the first VAE step, without and with compiled kernels on disk."""
     rows = []
+    run(START, time.time())                                      # brings the libraries' files into memory
     with tempfile.TemporaryDirectory() as folder:
         for title in ("cold: nothing compiled yet", "warm"):
-            import time
             seconds = run(START, time.time(), NUMBA_CACHE_DIR=folder)
             rows.append([title, *(f"{s:.2f}" for s in seconds)])
             print("   ", " | ".join(rows[-1]), flush=True)

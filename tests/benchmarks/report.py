@@ -45,9 +45,9 @@ def commit() -> str:
         return "unknown"
 
 
-def described(threads: int, state: dict) -> str:
+def described(threads: int) -> str:
     return (f"{cpu()}; {platform.system()}; {versions()}; {datetime.date.today()}; commit {commit()}; "
-            f"{threads} thread{'s' * (threads != 1)}; load before {number(state['before'])}")
+            f"{threads} thread{'s' * (threads != 1)}")
 
 
 def number(value: float | None) -> str:
@@ -66,21 +66,29 @@ def markdown(headings: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def write(results: dict, threads: int, rounds: int, state: dict, idle: float) -> None:
-    """Replace this run's sections of the page, each between two comments; the rest of the page stays."""
+def notes() -> dict[str, str]:
+    """One sentence for each section."""
     from . import growth, measure, processes
-    notes = {"steps": measure.steps, "ops": measure.ops, "kernels": measure.kernels, "memory": processes.memory,
-             "growth": growth.growth, "start": processes.start}
+    functions = {"steps": measure.steps, "ops": measure.ops, "kernels": measure.kernels, "memory": processes.memory,
+                 "growth": growth.growth, "start": processes.start}
+    return {name: function.__doc__ for name, function in functions.items()}
+
+
+def write(results: dict, chosen, state: dict, idle: float) -> None:
+    """Replace this run's sections of the page, each between two comments; the rest of the page stays."""
+    from . import growth
+    threads = chosen.threads
     page = PAGE.read_text() if PAGE.exists() else "# Benchmarks\n"
     for name, (headings, rows) in results.items():
-        command = f"python -m tests.benchmarks --threads {threads} --only {name} --rounds {rounds}"
-        text = [f"## {TITLES[name]}, {threads} thread{'s' * (threads != 1)}", notes[name].__doc__,
-                markdown(headings, rows)]
+        apart = " --apart" * (name == "steps" and chosen.apart)
+        command = f"python -m tests.benchmarks --threads {threads} --only {name} --rounds {chosen.rounds}{apart}"
+        note = notes()[name] + " The libraries take turns in processes of their own." * bool(apart)
+        text = [f"## {TITLES[name]}, {threads} thread{'s' * (threads != 1)}", note, markdown(headings, rows)]
         if name == "growth":
             picture = Path(str(CHART).format(threads=threads))
             growth.chart((headings, rows), picture, f"{cpu()}, {threads} thread(s), {datetime.date.today()}")
             text.append(f"![time and memory against batch and image size](images/{picture.name})")
-        text.append(f"`{command}` on {described(threads, state)}. {load_line(threads, state, idle)}.")
+        text.append(f"`{command}` on {described(threads)}. {load_line(threads, state, idle)}.")
         page = replaced(page, f"{name} {threads}", "\n\n".join(text))
     PAGE.write_text(page)
 
