@@ -5,7 +5,7 @@
     @shift.fast
     def shift_fast(x): …               what runs by default; calls @jit functions and `parallel`
     @jit
-    def shift_loop(x, y, a, b): …      compiled by Numba when first called, and cached on disk
+    def shift_loop(x, y, a, b): …      compiled by Numba when first called, kept on disk by kernel_cache.py
 
 Importing compiles nothing, and Numba itself is imported by the first fast call.  Without Numba the
 references run, and a warning says so once.  A @jit function may call those of its own file only.

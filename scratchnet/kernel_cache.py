@@ -50,38 +50,39 @@ class DiskCache:
 
     def __init__(self, loop):
         self.loop = loop
-        self.path: Path | None = None           # of the entry asked for last; None if there can be none
+        self.paths: dict[tuple, Path] = {}      # of what is being compiled: argument types -> file
 
     def flush(self) -> None:
         pass
 
     def load_overload(self, types, context):
         """The compiled loop for these argument types; None makes Numba compile it."""
-        self.path = None
         try:
             context.refresh()
-            self.path = folder() / name(self.loop, types, context.codegen().magic_tuple())
-            content = self.path.read_bytes()
-            check, packed = content[:32], content[32:]
-            if check != digest(self.path.name.encode(), packed):
-                raise ValueError("damaged, or the content of another entry")
-            compiled = numba.core.compiler.CompileResult._rebuild(context, *pickle.loads(packed))
-            touch(self.path)
-            return compiled
-        except FileNotFoundError:
-            pass
-        except Exception as error:              # whatever is wrong with the file: a new one will replace it
-            if self.path is None:
-                uncached(error)
+            path = folder() / name(self.loop, types, context.codegen().magic_tuple())
+        except Exception as error:
+            uncached(error)
+        else:
+            try:
+                content = path.read_bytes()
+                check, packed = content[:32], content[32:]
+                if check == digest(path.name.encode(), packed):
+                    compiled = numba.core.compiler.CompileResult._rebuild(context, *pickle.loads(packed))
+                    touch(path)
+                    return compiled
+            except Exception:                   # not there, or damaged in some way: a new one will replace it
+                pass
+            self.paths[types] = path
         say("compiling", "compiling kernels for this machine, once (some seconds) …")
 
     def save_overload(self, types, compiled) -> None:
-        if self.path is None or compiled.lifted or compiled.library.has_dynamic_globals:
+        path = self.paths.pop(types, None)
+        if path is None or compiled.lifted or compiled.library.has_dynamic_globals:
             return                              # the last two: it holds addresses of this process
         try:
             packed = numba.core.serialize.dumps(compiled._reduce())
-            write(self.path, digest(self.path.name.encode(), packed) + packed)
-            prune(self.path.parent)
+            write(path, digest(path.name.encode(), packed) + packed)
+            prune(path.parent)
         except Exception as error:
             uncached(error)
 
@@ -95,11 +96,14 @@ def name(loop, types, processor: tuple) -> str:
 
 
 def describe(value, within: tuple = ()) -> str:
-    """A text that differs wherever Numba would make different machine code of `value`."""
+    """A text that differs wherever Numba would make different machine code of `value`.
+
+    Errors: ValueError for a loop that calls itself.
+    """
     if hasattr(value, "py_func"):               # a loop: its options, its code, and the globals that it names
         function = value.py_func
-        if function in within:
-            return "recursion"
+        if function in within:                  # Numba packs each version alone, though one calls the other: crashes
+            raise ValueError(f"{function.__name__} calls itself")
         cells = [cell.cell_contents for cell in function.__closure__ or ()]
         parts = [function.__module__, function.__qualname__, value.targetoptions, function.__code__,
                  function.__defaults__, cells, globals_of(function.__code__, function.__globals__)]
@@ -111,12 +115,11 @@ def describe(value, within: tuple = ()) -> str:
         return f"{getattr(value, '__module__', '')}.{value.__name__}"
     if isinstance(value, np.ndarray):
         return f"array {value.dtype} {value.shape} {digest(value.tobytes()).hex()}"
-    if isinstance(value, dict):
-        return f"dict {sorted(describe(item, within) for item in value.items())}"
-    if isinstance(value, (set, frozenset)):
-        return f"set {sorted(describe(item, within) for item in value)}"
-    if isinstance(value, (list, tuple)):
-        return f"{type(value).__name__} {[describe(item, within) for item in value]}"
+    if isinstance(value, (list, tuple, dict, set, frozenset)):
+        items = [describe(item, within).encode() for item in (value.items() if isinstance(value, dict) else value)]
+        if not isinstance(value, (list, tuple)):
+            items.sort()
+        return f"{type(value).__name__} {len(items)} {digest(*items).hex()}"
     return repr(value)
 
 
@@ -192,8 +195,8 @@ _said: set[str] = set()
 
 
 def uncached(error: Exception) -> None:
-    say("uncached", f"compiled kernels cannot be kept ({error}), so every run compiles them again; "
-                    "set NUMBA_CACHE_DIR to a folder that can be written")
+    say("uncached", f"a compiled kernel cannot be kept ({error}), so every run compiles it again"
+                    + isinstance(error, (OSError, RuntimeError)) * "; set NUMBA_CACHE_DIR to a folder that can be written")
 
 
 def say(topic: str, line: str) -> None:

@@ -52,7 +52,7 @@ def growth(threads: int, rounds: int) -> Table:
         runs = {lib: step(lib, batch, size).run for lib in libs}
         turns = max(1, min(rounds, 7, 2048 * 28 * 28 // (batch * size * size)))
         seconds = alternate(runs, turns, warm=1, pause=pause(threads))
-        remembered = batch in MEMORY_BATCHES and size == 28 or size in MEMORY_SIZES[1:]
+        remembered = batch in MEMORY_BATCHES and size == 28 or batch == BATCH and size in MEMORY_SIZES
         rows.append([str(batch), f"{size}×{size}"])
         for lib in libs:
             rows[-1] += [ms(seconds[lib] / batch * 1000).split(".")[0],
