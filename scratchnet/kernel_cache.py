@@ -59,7 +59,7 @@ class DiskCache:
         """The compiled loop for these argument types; None makes Numba compile it."""
         try:
             context.refresh()
-            path = folder() / name(self.loop, types, context.codegen().magic_tuple())
+            path = folder() / file_name(self.loop, types, context.codegen().magic_tuple())
         except Exception as error:
             uncached(error)
         else:
@@ -89,7 +89,7 @@ class DiskCache:
 
 # ---- names --------------------------------------------------------------------------------------
 
-def name(loop, types, processor: tuple) -> str:
+def file_name(loop, types, processor: tuple) -> str:
     function, settings = loop.py_func, [getattr(numba.config, setting, None) for setting in SETTINGS]
     key = digest(describe([VERSIONS, settings, processor, repr(types), loop]).encode()).hex()
     return f"{function.__module__.rpartition('.')[2]}.{function.__name__}-{key[:32]}.nbc"

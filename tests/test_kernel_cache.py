@@ -328,7 +328,8 @@ def test_K6_checked_and_unchecked_loops_are_different_entries(cache, monkeypatch
                                         (np.exp, np.log), (np.sum, np.prod), ({"a": 1}, {"a": 2}), ({1, 2}, {1, 3})])
 def test_K6_names_tell_values_apart_and_are_the_same_in_every_process(one, other):
     assert kernel_cache.describe(one) != kernel_cache.describe(other)
-    assert kernel_cache.describe(one) == kernel_cache.describe(one)
+    assert kernel_cache.describe({0, 8, "x"}) == kernel_cache.describe({8, 0, "x"})     # two orders of one set
+    assert kernel_cache.describe({1: 2, 3: 4}) == kernel_cache.describe({3: 4, 1: 2})
     assert " at 0x" not in kernel_cache.describe([one, other])
 
 
