@@ -77,7 +77,7 @@ class DiskCache:
 
     def save_overload(self, types, compiled) -> None:
         path = self.paths.pop(types, None)
-        if path is None or compiled.lifted or compiled.library.has_dynamic_globals:
+        if path is None or compiled.lifted or getattr(compiled, "library").has_dynamic_globals:
             return                              # the last two: it holds addresses of this process
         try:
             packed = numba.core.serialize.dumps(compiled._reduce())

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import init, ops
 from .rng import generator
+from .state import check_state
 from .tensor import Tensor
 
 Array = Tensor | np.ndarray
@@ -68,17 +69,7 @@ class Layer:
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Take over a saved state.  ValueError, naming the entry and both shapes, if it is another model's."""
         own = {full: getattr(owner, name) for full, owner, name in self.named_arrays()}
-        missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-        if missing or extra:
-            raise ValueError(f"{type(self).__name__}.load_state: this is the state of another model: "
-                             f"missing {missing or 'nothing'}, not expected {extra or 'nothing'}")
-        for name, t in own.items():
-            new = np.asarray(state[name])
-            if new.shape != t.shape or new.dtype != t.dtype:
-                raise ValueError(f"{type(self).__name__}.load_state: {name!r} is {new.dtype} {new.shape}, but this "
-                                 f"model needs {t.dtype} {t.shape}")
-            if not np.isfinite(new).all():
-                raise ValueError(f"{type(self).__name__}.load_state: {name!r} contains NaN or infinity")
+        check_state(type(self).__name__, {name: t.data for name, t in own.items()}, state)
         for name, t in own.items():
             with t.overwriting() as array:
                 array[...] = state[name]

@@ -9,6 +9,7 @@ from typing import Iterable
 
 import numpy as np
 
+from .state import check_state
 from .tensor import Tensor
 
 
@@ -58,18 +59,7 @@ class Optimiser:
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Take over a saved state, settings included.  ValueError if it is of another optimiser or model."""
-        own = self.state()
-        missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-        if missing or extra:
-            raise ValueError(f"{self.name}.load_state: this is the state of another optimiser or model: "
-                             f"missing {missing or 'nothing'}, not expected {extra or 'nothing'}")
-        for key, array in own.items():
-            new = np.asarray(state[key])
-            if new.shape != array.shape or new.dtype != array.dtype:
-                raise ValueError(f"{self.name}.load_state: {key!r} is {new.dtype} {new.shape}, but this optimiser "
-                                 f"needs {array.dtype} {array.shape}")
-            if not np.isfinite(new).all():
-                raise ValueError(f"{self.name}.load_state: {key!r} contains NaN or infinity")
+        check_state(self.name, self.state(), state)
         self.t = int(state["t"])
         for name in self.settings:
             setattr(self, name, type(getattr(self, name))(state[name]))

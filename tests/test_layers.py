@@ -175,10 +175,10 @@ W = "body.layers.0.w"
 
 
 @pytest.mark.parametrize("state, pattern", [
-    (changed(**{W: None}), rf"Model.load_state: .*another model: missing \['{W}'\], not expected nothing"),
+    (changed(**{W: None}), rf"Model.load_state: .*another model or optimiser: missing \['{W}'\], not expected nothing"),
     (changed(extra=np.ones(1)), r"missing nothing, not expected \['extra'\]"),
-    (changed(**{W: np.ones((4, 3), "f4")}), rf"'{W}' is float32 \(4, 3\), but this model needs float32 \(3, 4\)"),
-    (changed(**{W: np.ones((3, 4))}), rf"'{W}' is float64 \(3, 4\), but this model needs float32 \(3, 4\)"),
+    (changed(**{W: np.ones((4, 3), "f4")}), rf"'{W}' is float32 \(4, 3\), but this one needs float32 \(3, 4\)"),
+    (changed(**{W: np.ones((3, 4))}), rf"'{W}' is float64 \(3, 4\), but this one needs float32 \(3, 4\)"),
     (changed(**{W: np.full((3, 4), np.nan, "f4")}), rf"'{W}' contains NaN or infinity"),
     (changed(**{"body.layers.1.var": np.full(4, np.inf, "f4")}), r"'body.layers.1.var' contains NaN or infinity"),
     ({}, "missing .*'scale'.*not expected nothing"),

@@ -531,7 +531,7 @@ def through_file(path: Path, state) -> dict:
 
 
 @pytest.mark.parametrize("change, words", [
-    (lambda s: net(5).state(), r"'layers.0.w' is float32 \(3, 5\), but this model needs float32 \(3, 4\)"),
+    (lambda s: net(5).state(), r"'layers.0.w' is float32 \(3, 5\), but this one needs float32 \(3, 4\)"),
     (lambda s: net().astype(np.float64).state(), r"'layers.0.w' is float64 \(3, 4\), but .* float32 \(3, 4\)"),
     (lambda s: {k: v for k, v in s.items() if k != "layers.2.b"}, r"missing \['layers.2.b'\]"),
     (lambda s: {**s, "layers.3.w": np.ones(2)}, r"not expected \['layers.3.w'\]"),
@@ -549,10 +549,10 @@ def test_C6_another_model(tmp_path, change, words):
 
 def test_C6_another_optimiser(tmp_path):
     parameters = net().parameters()
-    for other, words in [(SGD(parameters, 0.1), "of another optimiser"),
-                         (Adam(net(5).parameters()), r"'m.0' is float32 \(3, 5\), but this optimiser needs float32 \(3, 4\)"),
-                         (AdamW(parameters), r"of another optimiser or model: missing nothing, not expected \['weight_decay'\]"),
-                         (Adam(parameters[:2]), "of another optimiser or model")]:
+    for other, words in [(SGD(parameters, 0.1), "of another model or optimiser"),
+                         (Adam(net(5).parameters()), r"'m.0' is float32 \(3, 5\), but this one needs float32 \(3, 4\)"),
+                         (AdamW(parameters), r"of another model or optimiser: missing nothing, not expected \['weight_decay'\]"),
+                         (Adam(parameters[:2]), "of another model or optimiser")]:
         with pytest.raises(ValueError, match=words):
             Adam(parameters).load_state(through_file(tmp_path / "a.npz", other))
 
