@@ -35,8 +35,11 @@ if why:
     print(why)
 note = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "drawn digits (not MNIST)"}[name]
 print(f"training on {note}; results go to {args.out}")
-images, labels = (a[:args.train_images] for a in sn.data.load(name, "train"))
-test_images, test_labels = sn.data.load(name, "test")
+try:
+    images, labels = (a[:args.train_images] for a in sn.data.load(name, "train"))
+    test_images, test_labels = sn.data.load(name, "test")
+except sn.data.DataFileError as e:
+    sys.exit(str(e))
 args.out.mkdir(parents=True, exist_ok=True)
 
 rng = np.random.default_rng(args.seed)

@@ -235,14 +235,20 @@ def main() -> None:
     names = list("0123456789") if args.data != "fashion-mnist" else \
         ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
     print(f"training on {note}; results go to {args.out}", flush=True)
-    images, _ = sn.data.load(args.data, "train")
+    try:
+        images, _ = sn.data.load(args.data, "train")
+        test_images, test_labels = sn.data.load(args.data, "test")
+    except sn.data.DataFileError as e:
+        sys.exit(str(e))
     images = images[:args.train_images]
-    test_images, test_labels = sn.data.load(args.data, "test")
     args.out.mkdir(parents=True, exist_ok=True)
 
     run = Run(args)
     if args.resume:
-        run.resume()
+        try:
+            run.resume()
+        except (OSError, sn.CheckpointError) as e:
+            sys.exit(f"--resume: {e}")
     else:
         run.save()                                             # so that even the first epoch can be interrupted
     try:
