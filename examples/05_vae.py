@@ -69,6 +69,8 @@ class Run:
 
     def resume(self):
         parts = sn.load(self.path)
+        if not {"model", "optimiser", "rng", "history", "settings"} <= parts.keys():
+            sys.exit(f"--resume: {self.path} is not a checkpoint of this example, it has {sorted(parts)}")
         for name, was in json.loads(parts["settings"]).items():
             if was != self.settings[name]:
                 sys.exit(f"{self.path} was made with --{name.replace('_', '-')} {was}, not {self.settings[name]}: "
