@@ -46,7 +46,7 @@ for step in range(200):
 
     for by_hand, tensor in zip((dw1, db1, dw2, db2), parameters):
         worst = max(worst, np.abs(by_hand - tensor.grad).max() / np.abs(by_hand).max())
-        tensor.data = tensor.data - lr * tensor.grad   # a step against the gradient, autograd's copy …
+        tensor.data = tensor.data - lr * tensor.grad   # a step; `data -= …` would write into a read-only view
         tensor.grad = None
     w1, b1, w2, b2 = w1 - lr * dw1, b1 - lr * db1, w2 - lr * dw2, b2 - lr * db2      # … and ours
     if step % 40 == 0:

@@ -29,6 +29,9 @@ p.add_argument("--seed", type=int, default=0)
 p.add_argument("--out", type=Path, default=Path("out/classifier"))
 p.add_argument("--train-images", type=int, default=None, help="use only the first so many")
 args = p.parse_args()
+for option in ("epochs", "batch", "train_images"):
+    if getattr(args, option) is not None and getattr(args, option) < 1:
+        p.error(f"--{option.replace('_', '-')} is {getattr(args, option)}, expected 1 or more")
 
 name, why = sn.data.choose(args.data)
 if why:

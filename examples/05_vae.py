@@ -39,14 +39,14 @@ def options():
     p.add_argument("--lr", type=float, default=1e-3, help="Adam's step size")
     p.add_argument("--warmup", type=int, default=400, help="steps until it is reached, but at most one epoch (1: at once)")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--out", type=Path, default=Path("out/vae"))
+    p.add_argument("--out", type=Path, default=Path("out/vae"), help="folder; without --resume its checkpoint is replaced")
     p.add_argument("--kernels", default=None, choices=["numba", "numpy"], help="default: SCRATCHNET_KERNELS or numba")
     p.add_argument("--resume", action="store_true", help="continue from --out/checkpoint.npz")
     p.add_argument("--train-images", type=int, default=None, help="use only the first so many")
     args = p.parse_args()
-    for name in ("epochs", "latent", "hidden", "batch", "warmup"):
-        if getattr(args, name) < 1:
-            p.error(f"--{name} is {getattr(args, name)}, expected 1 or more")
+    for name in ("epochs", "latent", "hidden", "batch", "warmup", "train_images"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            p.error(f"--{name.replace('_', '-')} is {getattr(args, name)}, expected 1 or more")
     return args
 
 

@@ -5,7 +5,7 @@ from typing import Iterator
 
 import numpy as np
 
-from .tensor import FLOATS, Tensor
+from .tensor import FLOATS, Tensor, sealed
 
 
 def bind(op, args: tuple, kwargs: dict) -> dict:
@@ -52,6 +52,8 @@ def admit(op, given: dict) -> tuple[dict, np.dtype]:
         if isinstance(given[name], Tensor):
             raise TypeError(f"{op.name}: {name} is a setting, to which no gradient flows; pass a plain "
                             "value or an array (t.numpy()) instead of a Tensor")
+        if isinstance(given[name], np.floating):
+            values[name] = float(given[name])   # a Python number, which takes the dtype of the arrays
     return values, dtype
 
 
@@ -77,9 +79,9 @@ def common_dtype(op, given: dict) -> np.dtype:
 
 def as_array(op, name: str, value, dtype) -> np.ndarray:
     if isinstance(value, Tensor):
-        return value._array
+        return sealed(value._array)
     if isinstance(value, np.ndarray):
-        return value
+        return sealed(value)
     try:
         if value is None:
             raise TypeError

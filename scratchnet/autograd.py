@@ -106,8 +106,8 @@ def backward_steps(y: Tensor, g=None, *, retain_graph: bool = False, create_grap
     """
     g = upstream(y, g, create_graph)
     order = toposort(y._node)
-    refuse_dead_ends(order, found)
     paths = None if found is None else nodes_on_paths(order, found)
+    refuse_dead_ends(order, paths)
     grads, ours = {y._node: g}, set()           # ours: sums this walk made, so may add into
     for node in order:
         g = grads.pop(node, None)
@@ -132,7 +132,7 @@ def backward_steps(y: Tensor, g=None, *, retain_graph: bool = False, create_grap
                     ours.add(to)
             yield Step(node, edge.name, edge.position, rule, g, out)
         if not retain_graph:
-            node.edges, node.saved = (), None
+            node.saved = None                   # its edges stay: a later walk must see where it led
 
 
 def upstream(y: Tensor, g, create_graph: bool):
@@ -151,14 +151,14 @@ def upstream(y: Tensor, g, create_graph: bool):
     return g if create_graph else g._array
 
 
-def refuse_dead_ends(order: list, found: dict | None) -> None:
+def refuse_dead_ends(order: list, paths: set | None) -> None:
     """Say so before any gradient is touched if the walk would need what is gone or was never kept."""
     for node in order:
         if isinstance(node, Refused):
             raise RuntimeError("this value depends on a gradient from sn.grad(…, create_graph=False), "
                                "which recorded nothing: pass create_graph=True to differentiate "
                                "through it, or use its .detach() as a constant")
-        if node.released and (found is None or node not in found):
+        if node.released and (paths is None or any(edge.node in paths for edge in node.edges)):
             raise RuntimeError(f"a backward pass already went through {node.where} and released what "
                                "it had saved; run the forward again, or pass retain_graph=True first")
 
@@ -181,7 +181,11 @@ def grad(y: Tensor, xs: Tensor | Sequence[Tensor], g: Any = None, create_graph: 
              again.  Without it they refuse to be: .detach() turns them into constants.
     retain_graph   keep what the forward saved for another pass; None means: as create_graph.
     """
+    if not isinstance(y, Tensor):
+        raise TypeError(f"grad: y is a {type(y).__name__}, expected a Tensor")
     single = isinstance(xs, Tensor)
+    if not single and not isinstance(xs, (list, tuple)):
+        raise TypeError(f"grad: xs is a {type(xs).__name__}, expected a Tensor or a list of Tensors")
     xs = [xs] if single else list(xs)
     for i, x in enumerate(xs):
         if not isinstance(x, Tensor):

@@ -11,6 +11,7 @@ from typing import Iterator
 import numpy as np
 
 from . import init, ops
+from .ops.conv_checks import pair
 from .rng import generator
 from .state import check_state
 from .tensor import Tensor
@@ -29,46 +30,44 @@ class Layer:
     def __call__(self, *args, **kwargs):
         return self.forward(*args, **kwargs)
 
-    def children(self) -> Iterator[tuple[str, Layer]]:
+    def members(self) -> Iterator[tuple[str, Layer | Tensor]]:
+        """(name, layer or tensor) of what this layer holds itself, also inside lists, tuples and dicts."""
         for name, value in vars(self).items():
-            if isinstance(value, Layer):
-                yield name, value
-            elif isinstance(value, (list, tuple)):
-                yield from ((f"{name}.{i}", v) for i, v in enumerate(value) if isinstance(v, Layer))
-
-    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-        """(name, Tensor) of every trainable parameter, each once, sub-layers after a dot."""
-        seen = set()
-        for owner, path in self.walk(prefix):
-            for name, value in vars(owner).items():
-                if isinstance(value, Tensor) and name not in owner.buffers and id(value) not in seen:
-                    seen.add(id(value))
-                    yield path + name, value
+            yield from layers_and_tensors(name, value)
 
     def walk(self, path: str = "") -> Iterator[tuple[Layer, str]]:
         """This layer and all below it, each with the prefix of its names."""
         yield self, path
-        for name, child in self.children():
-            yield from child.walk(f"{path}{name}.")
+        for name, member in self.members():
+            if isinstance(member, Layer):
+                yield from member.walk(f"{path}{name}.")
+
+    def named_arrays(self, trained: bool = False) -> Iterator[tuple[str, Tensor]]:
+        """(name, Tensor) of all that is saved: parameters, and unless `trained`, buffers."""
+        for owner, path in self.walk():
+            for name, member in owner.members():
+                if isinstance(member, Tensor) and not (trained and name in owner.buffers):
+                    yield path + name, member
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """(name, Tensor) of every parameter, each once, sub-layers after a dot; frozen ones are left out."""
+        seen = set()
+        for name, t in self.named_arrays(trained=True):
+            if t.requires_grad and id(t) not in seen:
+                seen.add(id(t))
+                yield name, t
 
     def parameters(self) -> list[Tensor]:
         """Every trainable parameter, for an optimiser."""
         return [p for _, p in self.named_parameters()]
 
-    def named_arrays(self) -> Iterator[tuple[str, Layer, str]]:
-        """(full name, owner, attribute) of all that is saved: parameters and buffers."""
-        for owner, path in self.walk():
-            for name, value in vars(owner).items():
-                if isinstance(value, Tensor):
-                    yield path + name, owner, name
-
     def state(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers by name, for sn.save."""
-        return {full: getattr(owner, name).data.copy() for full, owner, name in self.named_arrays()}
+        return {name: t.data.copy() for name, t in self.named_arrays()}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Take over a saved state.  ValueError, naming the entry and both shapes, if it is another model's."""
-        own = {full: getattr(owner, name) for full, owner, name in self.named_arrays()}
+        own = dict(self.named_arrays())
         check_state(type(self).__name__, {name: t.data for name, t in own.items()}, state)
         for name, t in own.items():
             with t.overwriting() as array:
@@ -85,25 +84,35 @@ class Layer:
         return self.train(False)
 
     def zero_grad(self) -> None:
-        for p in self.parameters():
-            p.grad = None
+        for _, t in self.named_arrays():
+            t.grad = None
 
     def astype(self, dtype) -> Layer:
         """Convert all parameters and buffers in place, to float64 for gradient checks for instance."""
-        for _, owner, name in self.named_arrays():
-            getattr(owner, name).convert(dtype)
+        for _, t in self.named_arrays():
+            t.convert(dtype)
         return self
 
     def __repr__(self):
         return "\n".join(self.lines()) + f"\n{sum(p.size for p in self.parameters()):,} parameters"
 
     def lines(self, name: str = "", indent: int = 0) -> Iterator[str]:
-        own = [f"{n} {t.shape}" for n, t in vars(self).items() if isinstance(t, Tensor)]
-        count = sum(t.size for n, t in vars(self).items() if isinstance(t, Tensor) and n not in self.buffers)
+        tensors = [(n, t) for n, t in self.members() if isinstance(t, Tensor)]
+        count = sum(t.size for n, t in tensors if n not in self.buffers)
         text = f"{'  ' * indent}{name + ': ' if name else ''}{type(self).__name__}"
-        yield (f"{text:<34}{', '.join(own)}" + (f"   {count:,}" if count else "")).rstrip()
-        for child_name, child in self.children():
-            yield from child.lines(child_name, indent + 1)
+        shapes = ", ".join(f"{n} {t.shape}" for n, t in tensors)
+        yield (f"{text:<34}{shapes}" + (f"   {count:,}" if count else "")).rstrip()
+        for child_name, child in self.members():
+            if isinstance(child, Layer):
+                yield from child.lines(child_name, indent + 1)
+
+
+def layers_and_tensors(name: str, value) -> Iterator[tuple[str, Layer | Tensor]]:
+    if isinstance(value, (Layer, Tensor)):
+        yield name, value
+    elif isinstance(value, (list, tuple, dict)):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from layers_and_tensors(f"{name}.{key}", one)
 
 
 def parameter(array: np.ndarray) -> Tensor:
@@ -125,7 +134,7 @@ class Conv2d(Layer):
     """y = conv2d(x, w, b).    Shapes  x (N, channels, H, W), w (filters, channels, K, L), b (filters,)"""
 
     def __init__(self, channels: int, filters: int, kernel, *, stride=1, padding=0, dilation=1, bias=True, rng=None):
-        self.w = parameter(init.glorot_uniform((filters, channels, *both(kernel)), rng))
+        self.w = parameter(init.glorot_uniform((filters, channels, *pair("Conv2d", "kernel", kernel, 1)), rng))
         self.b = parameter(np.zeros(filters, np.float32)) if bias else None
         self.settings = dict(stride=stride, padding=padding, dilation=dilation)
 
@@ -138,16 +147,12 @@ class ConvTranspose2d(Layer):
 
     def __init__(self, filters: int, channels: int, kernel, *, stride=1, padding=0, output_padding=0, dilation=1,
                  bias=True, rng=None):
-        self.w = parameter(init.glorot_uniform((filters, channels, *both(kernel)), rng))
+        self.w = parameter(init.glorot_uniform((filters, channels, *pair("ConvTranspose2d", "kernel", kernel, 1)), rng))
         self.b = parameter(np.zeros(channels, np.float32)) if bias else None
         self.settings = dict(stride=stride, padding=padding, output_padding=output_padding, dilation=dilation)
 
     def forward(self, x: Array) -> Tensor:
         return ops.conv_transpose2d(x, self.w, self.b, **self.settings)
-
-
-def both(kernel) -> tuple[int, int]:
-    return (kernel, kernel) if isinstance(kernel, int) else tuple(kernel)
 
 
 class BatchNorm(Layer):
@@ -209,6 +214,10 @@ class Sequential(Layer):
     """The layers one after the other."""
 
     def __init__(self, *layers: Layer):
+        for i, layer in enumerate(layers):
+            if not callable(layer):
+                raise TypeError(f"Sequential: layers[{i}] is a {type(layer).__name__}, expected a layer; pass the layers "
+                                "one by one: Sequential(Dense(…), ReLU(), …)")
         self.layers = layers
 
     def forward(self, x: Array) -> Tensor:

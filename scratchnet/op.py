@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Callable, Iterator, NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ import numpy as np
 from . import guard
 from .arguments import admit, bind, each_input
 from .autograd import Edge, Node, recording
-from .tensor import FLOATS, Tensor
+from .tensor import FLOATS, Tensor, sealed
 
 ENGINE = tuple(f"{__package__}.{module}" for module in ("op", "ops", "autograd", "tensor", "layers"))
 
@@ -64,7 +64,7 @@ def save_argument(given, value) -> Saved:
     """Arrays and settings belong to the caller, who may go on to change them: keep a copy."""
     if isinstance(given, Tensor):
         return save(value, given._node, given._leaf)
-    return save(copied(value) if value is given else value)
+    return save(copied(value))
 
 
 def copied(value):
@@ -86,14 +86,20 @@ class Op:
     def __init__(self, forward: Callable, sequence: str | None = None):
         self.forward, self.name, self.sequence = forward, forward.__name__, sequence
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
-        self.__wrapped__ = forward              # inspect.signature and help() look here
-        parameters = inspect.signature(forward).parameters.values()
+        signature = inspect.signature(forward)
+        parameters = signature.parameters.values()
+        by_position = [p.replace(kind=p.POSITIONAL_OR_KEYWORD) if p.default is p.empty else p for p in parameters]
+        with suppress(ValueError):              # help() shows required settings before the *, as callers write them
+            self.__signature__ = signature.replace(parameters=by_position)
         self.parameters = tuple(p.name for p in parameters)
         self.inputs = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.rules: dict[str, Rule] = {}
         self.fast: Rule | None = None
         self.replacements = 0
+        for word in {"y", "position"} & set(self.parameters):
+            raise ValueError(f"op {self.name}: a parameter cannot be called {word!r}: in a rule that name means "
+                             f"{'the output' if word == 'y' else 'the place in a sequence'}")
         key = (forward.__module__, self.name)
         if key in Op.registry:
             raise ValueError(f"op: {key[0]} already has an op named {key[1]!r}; choose another name")
@@ -140,6 +146,8 @@ class Op:
         edges = [Edge(name, position, t._node, t.shape, t.dtype)
                  for name, position, t in each_input(self, given) if isinstance(t, Tensor) and t._node]
         reads = {name for edge in edges for name in self.rule(edge.name).reads}
+        for name in kept.keys() & set(self.parameters):
+            raise TypeError(f"{self.name}: the forward keeps {name!r}, which is already the name of a parameter")
         for name in reads & kept.keys():
             if np.asarray(kept[name]).dtype.kind in "fc":
                 raise TypeError(f"{self.name}: a plain rule reads {name!r}, a float kept by the forward, "
@@ -177,6 +185,7 @@ class Op:
 
     def run_rules(self, node: Node, edges: list[Edge], g, create_graph: bool) -> Iterator:
         """Yield (edge, rule, gradient for that edge), each checked to fit the input it is for."""
+        g = g if create_graph else sealed(g)
         if self.fast and not create_graph and not self.replacements:
             want = {edge.name for edge in edges}
             out = self.fast.function(want, g, **self.restore(node, self.fast.reads, False))
@@ -197,8 +206,10 @@ class Op:
             if s.leaf is not None and s.leaf.version != s.version:
                 raise RuntimeError(f"{node.where}: its input {name!r} was changed in place (an optimiser "
                                    "step, load_state) after this forward; call backward() before step()")
-            if not create_graph or not isinstance(s.value, np.ndarray) or s.value.dtype not in FLOATS:
+            if not isinstance(s.value, np.ndarray):
                 return s.value
+            if not create_graph or s.value.dtype not in FLOATS:
+                return sealed(s.value)
             return Tensor.of(s.value, node if name == "y" else s.node)
         values = {}
         for name in names:
@@ -206,7 +217,7 @@ class Op:
                 continue
             if name not in node.saved:
                 raise RuntimeError(f"{node.where}: the rule reads {name!r}, which this forward did not save;"
-                                   " run the forward inside `with sn.replaced(…)` as well")
+                                   " with sn.replaced, run forward and backward both inside the block or both outside")
             s = node.saved[name]
             values[name] = [see(name, one) for one in s] if isinstance(s, list) else see(name, s)
         return values
@@ -215,8 +226,12 @@ class Op:
         """The gradient for an input has the input's shape and dtype; anything else is a wrong rule."""
         if isinstance(out, Tensor):
             out = out if create_graph else out._array
+        elif create_graph and out is not None:
+            raise TypeError(f"{node.where}: the rule for {edge.name!r} left the graph (it returned a "
+                            f"{type(out).__name__}): written with sn functions instead of .numpy() and NumPy's, it "
+                            "can be differentiated again")
         elif out is not None:
-            out = Tensor.of(out) if create_graph else np.asarray(out)
+            out = np.asarray(out)
         got = "None" if out is None else f"{out.dtype} {out.shape}"
         if out is None or out.shape != edge.shape or out.dtype != edge.dtype:
             raise ValueError(f"{node.where}: the rule for {edge.name!r} returned {got}, expected "
@@ -235,6 +250,9 @@ def op(forward: Callable | None = None, *, sequence: str | None = None):
 @contextmanager
 def replaced(target: Op, name: str, rule: Callable) -> Iterator[None]:
     """Use `rule` as target's rule for input `name` inside the block, forward and backward."""
+    if not isinstance(target, Op):
+        raise TypeError(f"replaced: {getattr(target, '__name__', target)} is not an op but a function made of ops; "
+                        "replace the rule of the op inside it")
     original = target.rules.get(name)
     target.vjp(name)(rule)
     target.replacements += 1

@@ -5,12 +5,14 @@ backward after it.  A parameter whose .grad is None is left as it is, its state 
 """
 from __future__ import annotations
 
-from typing import Iterable
+import math
+from collections.abc import Iterable
+from numbers import Real
 
 import numpy as np
 
 from .state import check_state
-from .tensor import Tensor
+from .tensor import Leaf, Tensor
 
 
 class Optimiser:
@@ -19,32 +21,43 @@ class Optimiser:
     settings: tuple[str, ...] = ("lr",)         # attributes that are numbers and belong to a saved state
 
     def __init__(self, params: Iterable[Tensor], lr: float):
-        self.params, self.lr = list(params), lr
+        if isinstance(params, Tensor) or not isinstance(params, Iterable):
+            raise TypeError(f"{self.name}: params is a {type(params).__name__}, expected a list of Tensors: "
+                            "model.parameters() or [w, b]")
+        self.params = list(params)
         for i, p in enumerate(self.params):
-            if not isinstance(p, Tensor) or not p.requires_grad:
-                raise TypeError(f"{self.name}: params[{i}] must be a Tensor with requires_grad=True, got {p!r:.60}")
+            if not (isinstance(p, Tensor) and isinstance(p._node, Leaf)):
+                what = f"a {type(p).__name__}" if not isinstance(p, Tensor) else \
+                    "the result of an operation" if p.requires_grad else "a constant or frozen Tensor"
+                raise TypeError(f"{self.name}: params[{i}] must be a Tensor with requires_grad=True, got {what}")
         if not self.params:
             raise ValueError(f"{self.name}: no parameters to optimise; pass model.parameters()")
         if len({id(p) for p in self.params}) != len(self.params):
             raise ValueError(f"{self.name}: a parameter is listed twice and would be updated twice")
-        if not lr > 0:
-            raise ValueError(f"{self.name}: lr is {lr}, expected a positive step size")
+        if not isinstance(lr, Real) or not lr > 0:
+            raise ValueError(f"{self.name}: lr is {lr!r}, expected a positive step size")
+        self.lr = float(lr)
         self.t = 0                                             # steps taken
+        self.updates = [0] * len(self.params)                  # and how many of them each parameter took part in
         self.memory = {s: [np.zeros_like(p.data) for p in self.params] for s in self.slots}
 
     name = property(lambda self: type(self).__name__)
 
-    def update(self, p: np.ndarray, g: np.ndarray, *memory: np.ndarray) -> None:
-        """Change p, and what is remembered of it, in place."""
-        raise TypeError(f"{self.name} must define update(p, g, …)")
+    def update(self, p: np.ndarray, g: np.ndarray, t: int, *memory: np.ndarray) -> None:
+        """Change p, and what is remembered of it, in place; it is p's t-th update."""
+        raise TypeError(f"{self.name} must define update(p, g, t, …)")
 
     def step(self) -> None:
         """One update of every parameter from its .grad."""
         self.t += 1
         for i, p in enumerate(self.params):
-            if p.grad is not None:
-                with p.overwriting() as array:
-                    self.update(array, p.grad, *(self.memory[s][i] for s in self.slots))
+            if p.grad is None:
+                continue
+            for several in self.memory.values():
+                several[i] = several[i].astype(p.dtype, copy=False)        # the model may have changed its dtype
+            self.updates[i] += 1
+            with p.overwriting() as array:
+                self.update(array, p.grad, self.updates[i], *(self.memory[s][i] for s in self.slots))
 
     def zero_grad(self) -> None:
         """Forget all gradients, so that the next backward starts new sums."""
@@ -55,14 +68,14 @@ class Optimiser:
         """Copies of all that a continued run needs, as named arrays for sn.save."""
         numbers = {name: np.array(float(getattr(self, name))) for name in self.settings}
         arrays = {f"{s}.{i}": a.copy() for s, several in self.memory.items() for i, a in enumerate(several)}
-        return {"t": np.array(self.t), **numbers, **arrays}
+        return {"t": np.array(self.t), "updates": np.array(self.updates), **numbers, **arrays}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Take over a saved state, settings included.  ValueError if it is of another optimiser or model."""
         check_state(self.name, self.state(), state)
-        self.t = int(state["t"])
+        self.t, self.updates = int(state["t"]), [int(n) for n in state["updates"]]
         for name in self.settings:
-            setattr(self, name, type(getattr(self, name))(state[name]))
+            setattr(self, name, (bool if isinstance(getattr(self, name), bool) else float)(state[name]))
         for s in self.slots:
             for i, array in enumerate(self.memory[s]):
                 array[...] = state[f"{s}.{i}"]
@@ -84,7 +97,7 @@ class SGD(Optimiser):
         self.momentum, self.nesterov = momentum, nesterov
         super().__init__(params, lr)
 
-    def update(self, p, g, v):
+    def update(self, p, g, t, v):
         v *= self.momentum
         v += g
         p -= self.lr * (g + self.momentum * v if self.nesterov else v)
@@ -104,7 +117,7 @@ class RMSProp(Optimiser):
         self.decay, self.eps = decay, eps
         super().__init__(params, lr)
 
-    def update(self, p, g, s):
+    def update(self, p, g, t, s):
         s *= self.decay
         s += (1 - self.decay) * g * g
         p -= self.lr * g / (np.sqrt(s) + self.eps)
@@ -126,13 +139,13 @@ class Adam(Optimiser):
         self.eps = eps
         super().__init__(params, lr)
 
-    def update(self, p, g, m, v):
+    def update(self, p, g, t, m, v):
         m *= self.beta1
         m += (1 - self.beta1) * g
         v *= self.beta2
         v += (1 - self.beta2) * (g * g)
-        m_hat = m / (1 - self.beta1 ** self.t)
-        v_hat = v / (1 - self.beta2 ** self.t)
+        m_hat = m / (1 - self.beta1 ** t)
+        v_hat = v / (1 - self.beta2 ** t)
         p -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
 
 
@@ -147,9 +160,9 @@ class AdamW(Adam):
         self.weight_decay = weight_decay
         super().__init__(params, lr, betas, eps)
 
-    def update(self, p, g, m, v):
+    def update(self, p, g, t, m, v):
         p -= self.lr * self.weight_decay * p
-        super().update(p, g, m, v)
+        super().update(p, g, t, m, v)
 
 
 def warm_up(step: int, steps: int, peak: float) -> float:
@@ -169,8 +182,8 @@ def one_cycle(step: int, steps: int, peak: float, warm: float = 0.25) -> float:
     """
     t = (step + 1) / steps
     if t < warm:
-        return peak * (0.52 - 0.48 * np.cos(np.pi * t / warm))                              # from peak/25
-    return peak * 0.5 * (1 + np.cos(np.pi * (t - warm) / (1 - warm)))
+        return peak * (0.52 - 0.48 * math.cos(math.pi * t / warm))                          # from peak/25
+    return peak * 0.5 * (1 + math.cos(math.pi * (t - warm) / (1 - warm)))
 
 
 def check_unit(name: str, **values: float) -> None:

@@ -133,7 +133,7 @@ def curves(panels: dict[str, dict[str, Sequence[float]]], path, *, title: str, c
     """One panel per entry {its y label: {line name: values}}, all over the same x, counted from `first`."""
     fig = figure(4.3 * len(panels), 3.6, title, caption)
     for axes, (ylabel, lines) in zip(np.atleast_1d(fig.subplots(1, len(panels))), panels.items()):
-        for (name, values), colour, mark in zip(lines.items(), COLOURS, "osd^v"):
+        for (name, values), colour, mark in zip(lines.items(), COLOURS, "osd^v" * 2):
             axes.plot(range(first, first + len(values)), values, marker=mark, ms=4, color=colour, label=name)
         axes.set(xlabel=xlabel, ylabel=ylabel)
         axes.xaxis.get_major_locator().set_params(integer=True)

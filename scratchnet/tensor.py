@@ -12,6 +12,13 @@ import numpy as np
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex128))
 
 
+def sealed(array: np.ndarray) -> np.ndarray:
+    """A read-only view: whoever writes into it is stopped by NumPy, at the line that does."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 class Leaf:
     """The end of a path: the gradient of a Tensor made with requires_grad=True gathers here."""
     __slots__ = ("grad", "version", "__weakref__")
@@ -28,9 +35,10 @@ class Tensor:
     dtype; integers, booleans and Python lists become float32.
     Errors   TypeError for what is not numbers.  ValueError for ragged lists.
     Safety   .data and .numpy() are read-only views: an array that backward will need cannot change
-             behind its back.  `t.data = new` puts a new array in place; earlier graphs keep the old.
+             behind its back.  `t.data = t.data - step` puts a new array in place (`t.data -= step` would
+             write into the view, and NumPy refuses); earlier graphs keep the old one.
     """
-    __slots__ = ("_array", "_node", "_leaf", "__weakref__")
+    __slots__ = ("_array", "_node", "_leaf", "_own", "__weakref__")
     if TYPE_CHECKING:                           # for type checkers: what ops/__init__.py puts here
         __add__ = __sub__ = __mul__ = __truediv__ = __pow__ = __matmul__ = lambda self, other: self
         __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rpow__ = __rmatmul__ = lambda self, other: self
@@ -49,20 +57,24 @@ class Tensor:
         if isinstance(array, Tensor):
             array = array._array
         typed = isinstance(array, (np.ndarray, np.generic))
-        a = np.array(array)
+        try:
+            a = np.array(array)
+        except (TypeError, ValueError) as e:
+            what = "Tensors; join them with sn.stack" if holds_tensors(array) else "rows of different lengths (a ragged list)"
+            raise type(e)(f"Tensor: expected an array or nested lists of numbers, got a list of {what}") from None
         if a.dtype.kind in "iub" or (not typed and a.dtype.kind == "f"):
             a = a.astype(np.float32)
         if a.dtype not in FLOATS:
             raise TypeError(f"Tensor: cannot hold {a.dtype}; expected numbers (float32, float64, "
                             "complex128, or integers and lists, which become float32)")
-        self._array, self._node, self._leaf = a, None, None
+        self._array, self._node, self._leaf, self._own = a, None, None, True
         self.requires_grad = requires_grad
 
     @classmethod
     def of(cls, array: np.ndarray, node=None, leaf: Leaf | None = None) -> Tensor:
         """A Tensor around an array of the engine's own, not copied.  leaf: whose memory it views."""
         t = cls.__new__(cls)
-        t._array, t._node, t._leaf = np.asarray(array), node, leaf
+        t._array, t._node, t._leaf, t._own = np.asarray(array), node, leaf, False
         return t
 
     @property
@@ -75,25 +87,27 @@ class Tensor:
         if not (self._node is None or isinstance(self._node, Leaf)):
             raise ValueError("requires_grad can be set on leaves only; this tensor is the result of "
                              "an operation: use .detach() for one without a history")
-        if wanted != self.requires_grad:
-            self._leaf = (self._leaf or Leaf()) if wanted else self._leaf
-            self._node = self._leaf if wanted else None
+        if wanted and not self._own:            # .detach() and its like view another tensor's memory
+            self._array, self._leaf, self._own = self._array.copy(), None, True
+        if wanted and self._leaf is None:
+            self._leaf = Leaf()
+        self._node = self._leaf if wanted else None
 
     @property
     def data(self) -> np.ndarray:
         """The numbers, as a read-only view; assign to put a new array in place (leaves only)."""
-        view = self._array.view()
-        view.flags.writeable = False
-        return view
+        return sealed(self._array)
 
     @data.setter
     def data(self, new):
         if not (self._node is None or isinstance(self._node, Leaf)):
             raise ValueError("data: only leaves can be given a new array; this tensor was computed")
-        new = np.array(new._array if isinstance(new, Tensor) else new, dtype=self.dtype)
+        new = np.asarray(new._array if isinstance(new, Tensor) else new)
         if new.shape != self.shape:
             raise ValueError(f"data: got shape {new.shape}, expected {self.shape}")
-        self._array = new
+        if new.dtype.kind not in "iubf" + self.dtype.kind:
+            raise TypeError(f"data: got {new.dtype}, expected numbers that fit {self.dtype}")
+        self._array, self._own = new.astype(self.dtype), True
 
     def numpy(self) -> np.ndarray:
         """The numbers, as a read-only view: .copy() it for an array of your own."""
@@ -106,6 +120,8 @@ class Tensor:
 
     @grad.setter
     def grad(self, value):
+        if value is None and not isinstance(self._node, Leaf):
+            return                              # a frozen parameter has none to forget
         if not isinstance(self._node, Leaf):
             raise ValueError("grad: only a leaf with requires_grad=True has one")
         if value is not None:
@@ -195,3 +211,7 @@ class Tensor:
         if not (self._node is None or isinstance(self._node, Leaf)):
             raise TypeError("only leaves can be deep-copied; use .detach() first")
         return Tensor(self._array, self.requires_grad)
+
+
+def holds_tensors(value) -> bool:
+    return isinstance(value, Tensor) or isinstance(value, (list, tuple)) and any(holds_tensors(v) for v in value)

@@ -180,7 +180,7 @@ def test_E4_backward_releases_as_it_goes():
     y = sn.exp(x)
     node = y._node
     y.sum().backward()
-    assert node.saved is None and node.edges == ()
+    assert node.saved is None and node.released
 
 
 # ---- E5: nothing changes behind a graph's back --------------------------------------------------

@@ -43,6 +43,10 @@ def check_grad(f: Callable, *arrays, sample: Callable | None = None, order: int 
     order=2 checks the gradients of the gradients as well.  Returns the largest error, relative to each
     gradient's largest entry.  Raises GradientError; TypeError if f does not return a Tensor.
     """
+    if order not in (1, 2):
+        raise ValueError(f"check_grad: order is {order!r}, expected 1 or 2")
+    if (sample is None) == (not arrays):
+        raise TypeError("check_grad: pass the arrays to check at, or sample=, one of the two")
     rng = generator(0 if rng is None else rng)
     draws = [tuple(sample(rng)) for _ in range(3)] if sample is not None else [arrays]
     names = parameter_names(f, len(draws[0]))
@@ -99,7 +103,9 @@ def second_order(f: Callable, draw: tuple, rng) -> tuple[Callable, Callable]:
 
 
 def compare(value: Callable, gradients: Callable, draw: tuple, names: list[str], rng, tol: float) -> float:
-    draw = [np.array(a, dtype=np.float64) for a in draw]
+    if not draw:
+        raise TypeError("the sample is empty: there is no input to check")
+    draw = [np.array(a.numpy() if isinstance(a, Tensor) else a, dtype=np.float64) for a in draw]
     y = value(*(a.copy() for a in draw))
     g = rng.standard_normal(y.shape)
     got = gradients(g.copy(), *(a.copy() for a in draw))

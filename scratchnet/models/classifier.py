@@ -43,12 +43,14 @@ class Classifier(Layer):
 
     def probabilities(self, x: np.ndarray, batch: int = 500) -> np.ndarray:
         """softmax of the scores, (N,10), computed without recording and with dropout off."""
+        check_images(x)
         was_training = self.training
         self.eval()
-        with no_grad():
-            parts = [ops.softmax(self(x[i:i + batch])).numpy() for i in range(0, len(x), batch)]
-        self.train(was_training)
-        return np.concatenate(parts)
+        try:
+            with no_grad():
+                return np.concatenate([ops.softmax(self(x[i:i + batch])).numpy() for i in range(0, len(x), batch)])
+        finally:
+            self.train(was_training)
 
 
 def train_step(model: Classifier, optimiser: Optimiser, x: Array, labels: np.ndarray) -> float:

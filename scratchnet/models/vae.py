@@ -77,8 +77,9 @@ def sample(mu: Tensor, logvar: Tensor, eps: Array | None = None, rng=None) -> Te
     """z = μ + e^(½ logvar)·ε.  Half the log-variance is the log of σ; e^logvar would be σ²."""
     if eps is None:
         eps = generator(rng).standard_normal(mu.shape).astype(mu.dtype)
-    if np.shape(eps) != mu.shape:
-        raise ValueError(f"sample: eps {np.shape(eps)}, expected {mu.shape} like mu")
+    eps = eps if isinstance(eps, Tensor) else np.asarray(eps)
+    if eps.shape != mu.shape:
+        raise ValueError(f"sample: eps {eps.shape}, expected {mu.shape} like mu")
     return mu + ops.exp(0.5 * logvar) * eps
 
 

@@ -63,8 +63,8 @@ def conv2d_fast(want, g, x, w, stride, padding, dilation):
 @op
 def conv2d_transpose(g, w, b=None, *, size, stride=1, padding=0, dilation=1):
     """x[n,c,u,v] = Σ_fijkl g[n,f,i,j] · w[f,c,k,l]  over  s·i+d·k−p = u and s·j+d·l−p = v,  + b[c]"""
-    s, p, d = check_transpose(g, w, b, size, stride, padding, dilation)
-    return conv_dx(g, w, b, tuple(size), s, p, d)
+    size, s, p, d = check_transpose(g, w, b, size, stride, padding, dilation)
+    return conv_dx(g, w, b, size, s, p, d)
 
 
 @conv2d_transpose.vjp("g")
@@ -99,8 +99,8 @@ def conv2d_transpose_fast(want, h, g, w, stride, padding, dilation):
 @op
 def conv2d_weight(x, g, *, size, stride=1, padding=0, dilation=1):
     """w[f,c,k,l] = Σ_nij g[n,f,i,j] · x[n,c, s·i+d·k−p, s·j+d·l−p]"""
-    s, p, d = check_weight(x, g, size, stride, padding, dilation)
-    return conv_dw(x, g, tuple(size), s, p, d)
+    size, s, p, d = check_weight(x, g, size, stride, padding, dilation)
+    return conv_dw(x, g, size, s, p, d)
 
 
 @conv2d_weight.vjp("x")

@@ -70,7 +70,7 @@ def check_transpose(g, w, b, size, stride, padding, dilation) -> tuple:
     if g.shape[2:] != expected:
         raise ValueError(f"{name}: no image of size {size} gives the input {g.shape}: with w {w.shape}, stride {s}, "
                          f"padding {p}, dilation {d} it gives {expected}, not {g.shape[2:]}")
-    return s, p, d
+    return size, s, p, d
 
 
 def check_weight(x, g, size, stride, padding, dilation) -> tuple:
@@ -83,7 +83,7 @@ def check_weight(x, g, size, stride, padding, dilation) -> tuple:
     if (g.shape[0], *g.shape[2:]) != expected:
         raise ValueError(f"{name}: x {x.shape} and filters of size {size} give {expected[0]} images of {expected[1:]}, "
                          f"but g has shape {g.shape} (stride {s}, padding {p}, dilation {d})")
-    return s, p, d
+    return size, s, p, d
 
 
 def transposed_size(x, w, stride, padding, output_padding, dilation) -> tuple[int, int]:

@@ -15,7 +15,7 @@ Source       Petersen & Pedersen, The Matrix Cookbook, §2.5; Goodfellow et al. 
 import numpy as np
 
 from ..op import op
-from .broadcast import broadcast_shape, fit
+from .broadcast import fit
 from .reduce import sum
 from .shape import reshape, transpose
 
@@ -26,7 +26,7 @@ def product(a, b):
     if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
         raise ValueError(f"matmul: a {a.shape} and b {b.shape} do not fit: the rows of a and the columns of b "
                          "must be equally long, a (…, N, D) and b (…, D, M)")
-    broadcast_shape("matmul, leading axes", a=a[..., 0, 0], b=b[..., 0, 0])
+    leading_axes_fit(a.shape[:-2], b.shape[:-2])
     return np.matmul(a, b)
 
 
@@ -38,6 +38,13 @@ def product_da(g, b, a_shape):
 @product.vjp("b")
 def product_db(g, a, b_shape):
     return fit(product(swap(a), g), b_shape)                   # (…,D,N) @ (…,N,M)
+
+
+def leading_axes_fit(a: tuple, b: tuple) -> None:
+    try:
+        np.broadcast_shapes(a, b)
+    except ValueError as e:
+        raise ValueError(f"matmul, leading axes: shapes do not fit together: a {a}, b {b}") from e
 
 
 def matmul(a, b):

@@ -24,8 +24,7 @@ def normalize(x, mean, var, gamma, beta, *, eps=1e-5):
     if broadcast_shape("normalize", x=x, mean=mean, var=var, gamma=gamma, beta=beta) != x.shape:
         raise ValueError(f"normalize: mean {mean.shape}, var {var.shape}, gamma {gamma.shape} and beta "
                          f"{beta.shape} must broadcast to x's shape {x.shape}, not beyond it")
-    scale = gamma / np.sqrt(var + eps)
-    return x * scale + (beta - mean * scale)
+    return (x - mean) * (gamma / np.sqrt(var + eps)) + beta
 
 
 @normalize.vjp("x")

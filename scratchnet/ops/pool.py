@@ -111,10 +111,12 @@ def check_where(name: str, where, shape: tuple) -> None:
 def argmax_windows(x, size, s, p):
     """where[n,c,i,j] = h·W + w of the first largest pixel of window (i,j); a NaN counts as largest."""
     H, W = x.shape[2:]
-    x = np.pad(x, ((0, 0), (0, 0), (p[0], p[0]), (p[1], p[1])), constant_values=-np.inf)
-    cols = windows(x, size, s, (0, 0), ONE)                                  # (N,C,K,L,I,J)
+    inside = windows(np.ones((1, 1, H, W), bool), size, s, p, ONE)           # (1,1,K,L,I,J)
+    cols = np.where(inside, windows(x, size, s, p, ONE), -np.inf)            # (N,C,K,L,I,J)
     N, C, K, L, I, J = cols.shape
-    k, l = np.divmod(cols.reshape(N, C, K * L, I, J).argmax(axis=2), L)      # (N,C,I,J)
+    largest = ~(cols < cols.max(axis=(2, 3), keepdims=True)) & inside        # never padding; all, where one is NaN
+    first = np.where(np.isnan(cols).any(axis=(2, 3), keepdims=True), np.isnan(cols), largest)
+    k, l = np.divmod(first.reshape(N, C, K * L, I, J).argmax(axis=2), L)     # (N,C,I,J)
     h, w = s[0] * np.arange(I)[:, None] + k - p[0], s[1] * np.arange(J) + l - p[1]
     return h * W + w
 
