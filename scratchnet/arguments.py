@@ -12,7 +12,7 @@ def bind(op, args: tuple, kwargs: dict) -> dict:
     """{parameter: value} in the order of the op's signature, defaults filled in."""
     signature = f"{op.name}({', '.join(op.parameters)})"
     if len(args) > len(op.parameters):
-        raise TypeError(f"{signature} was given {len(args)} positional arguments")
+        raise TypeError(f"{signature} was given {len(args)} arguments, expected at most {len(op.parameters)}")
     given = dict(zip(op.parameters, args))
     for name, value in kwargs.items():
         if name in given:
@@ -45,9 +45,9 @@ def admit(op, given: dict) -> tuple[dict, np.dtype]:
     values = dict(given)
     for name in op.inputs:
         if name == op.sequence:
-            values[name] = [as_array(op, name, v, dtype) for v in given[name]]
+            values[name] = [as_array(op.name, name, v, dtype) for v in given[name]]
         elif given[name] is not None or op.defaults.get(name, ...) is not None:
-            values[name] = as_array(op, name, given[name], dtype)   # an input that may be None stays so
+            values[name] = as_array(op.name, name, given[name], dtype)   # an input that may be None stays so
     for name in op.parameters[len(op.inputs):]:
         if isinstance(given[name], Tensor):
             raise TypeError(f"{op.name}: {name} is a setting, to which no gradient flows; pass a plain "
@@ -70,14 +70,15 @@ def common_dtype(op, given: dict) -> np.dtype:
             dtype, source = v.dtype, name
         elif v.dtype != dtype and not (dtype.kind == "c" and v.dtype == np.float64):
             raise TypeError(f"{op.name}: {name} is {v.dtype} but {source} is {dtype}, expected one dtype for "
-                            f"all inputs; convert the array of one of them with .astype(np.{dtype})")
+                            f"all inputs: {name}.astype(np.{dtype}), or the other way round; a model is converted "
+                            "by model.astype(…)")
     if dtype is None:                           # numbers and lists only
         scalars = [v.dtype for _, _, v in each_input(op, given) if isinstance(v, np.generic)]
         dtype = next((d for d in scalars if d in FLOATS), FLOATS[0])
     return dtype
 
 
-def as_array(op, name: str, value, dtype) -> np.ndarray:
+def as_array(who: str, name: str, value, dtype) -> np.ndarray:
     if isinstance(value, Tensor):
         return sealed(value._array)
     if isinstance(value, np.ndarray):
@@ -87,5 +88,5 @@ def as_array(op, name: str, value, dtype) -> np.ndarray:
             raise TypeError
         return np.asarray(value, dtype=dtype)
     except (TypeError, ValueError) as e:
-        raise TypeError(f"{op.name}: {name} is {value!r:.60}, expected an array, a Tensor or a number "
+        raise TypeError(f"{who}: {name} is {value!r:.60}, expected an array, a Tensor or a number "
                         f"that fits {dtype}") from e

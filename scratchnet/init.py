@@ -17,6 +17,8 @@ from .rng import generator
 
 def fans(shape: tuple) -> tuple[int, int]:
     """(fan_in, fan_out): how many numbers each output sums over, and each input reaches."""
+    if not all(isinstance(n, (int, np.integer)) and n >= 1 for n in shape):
+        raise ValueError(f"weights of shape {shape}: expected whole numbers of inputs and outputs, each at least 1")
     if len(shape) == 2:
         return shape[0], shape[1]
     if len(shape) == 4:

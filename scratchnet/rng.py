@@ -13,7 +13,9 @@ _default = np.random.default_rng()
 def seed(n: int) -> None:
     """Restart the default generator from seed n, so that every `rng=None` draw repeats."""
     global _default
-    _default = np.random.default_rng(n)
+    if n is None:
+        raise TypeError("seed: expected an integer, got None")
+    _default = generator(n)
 
 
 def generator(rng: np.random.Generator | int | None = None) -> np.random.Generator:

@@ -90,7 +90,7 @@ def test_G8_inputs_that_are_missing_unknown_or_given_twice(op):
             refused(lambda: op(**call), TypeError, rf"{op.name}\(.*\) needs {name}")
     refused(lambda: op(**good, colour=1), TypeError, rf"{op.name}\(.*{first}.*\) has no argument 'colour'")
     refused(lambda: op(good[first], **good), TypeError, rf"{op.name}\(.*\) was given '{first}' twice")
-    refused(lambda: op(*[1.0] * 20), TypeError, rf"{op.name}\(.*\) was given 20 positional arguments")
+    refused(lambda: op(*[1.0] * 20), TypeError, rf"{op.name}\(.*\) was given 20 arguments, expected at most")
     for name in op.inputs:
         if name not in op.defaults:
             refused(lambda: op(**{**good, name: None}), TypeError, f"{op.name}: {name} is (None|a NoneType), expected")
@@ -244,7 +244,7 @@ BAD = [                                         # what, call, exception, pattern
      "b has dtype int64, expected float32"),
     ("matmul dtypes", lambda: sn.matmul(A(2, 2), A(2, 2, dtype="f4")), TypeError,
      "b is float32 but a is float64, expected one dtype"),
-    ("matmul None", lambda: sn.matmul(None, A(2, 2)), ValueError, r"matmul: a \(\), b \(2, 2\)"),
+    ("matmul None", lambda: sn.matmul(None, A(2, 2)), TypeError, "matmul: a is None, expected an array"),
     ("product ndim", lambda: product(A(3), A(3, 2)), ValueError, r"matmul: a \(3,\) and b \(3, 2\) do not fit"),
     ("dense inner", lambda: sn.dense(A(5, 4), A(3, 2)), ValueError,
      r"dense: x \(5, 4\) and w \(3, 2\) do not fit.*flatten"),

@@ -14,6 +14,7 @@ Source       Petersen & Pedersen, The Matrix Cookbook, §2.5; Goodfellow et al. 
 """
 import numpy as np
 
+from ..arguments import as_array
 from ..op import op
 from .broadcast import fit
 from .reduce import sum
@@ -50,7 +51,7 @@ def leading_axes_fit(a: tuple, b: tuple) -> None:
 def matmul(a, b):
     """a @ b: the product of matrices, where a 1-D a is a single row and a 1-D b a single column."""
     dtype = next((v.dtype for v in (a, b) if hasattr(v, "dtype")), np.float32)
-    a, b = (v if hasattr(v, "ndim") else np.asarray(v, dtype) for v in (a, b))
+    a, b = (v if hasattr(v, "ndim") else as_array("matmul", name, v, dtype) for name, v in (("a", a), ("b", b)))
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: a {a.shape}, b {b.shape}: a single number is no matrix; use a * b")
     y = product(reshape(a, (1, -1)) if a.ndim == 1 else a, reshape(b, (-1, 1)) if b.ndim == 1 else b)

@@ -109,7 +109,8 @@ def axes_of(name: str, x, axis) -> tuple:
     axes = range(x.ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,)
     for a in axes:
         if not isinstance(a, (int, np.integer)) or not -x.ndim <= a < x.ndim:
-            raise ValueError(f"{name}: axis {a!r} does not exist: x of shape {x.shape} has axes 0 to {x.ndim - 1}")
+            has = f"axes 0 to {x.ndim - 1}" if x.ndim else "none: it is a single number"
+            raise ValueError(f"{name}: axis {a!r} does not exist: x of shape {x.shape} has {has}")
     axes = tuple(int(a) % x.ndim for a in axes)
     if len(set(axes)) != len(axes):
         raise ValueError(f"{name}: axis {axis} names an axis of x {x.shape} twice")
