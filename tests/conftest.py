@@ -9,6 +9,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
     os.environ.setdefault(_name, "1")           # before NumPy is imported: it reads them once
 
 import importlib.util
+import signal
 
 import hypothesis
 import pytest
@@ -21,6 +22,8 @@ FULL = False                                    # whether this is the full tier
 
 def pytest_configure(config):
     global FULL
+    # A shell starts background jobs with Ctrl-C ignored, and their children inherit that; some tests press it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     FULL = config.getoption("markexpr") == "full"
     hypothesis.settings.register_profile(
         "scratchnet", deadline=None, database=None, derandomize=not FULL, print_blob=FULL,
