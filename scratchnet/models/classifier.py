@@ -14,12 +14,11 @@ from __future__ import annotations
 import numpy as np
 
 from .. import ops
-from ..autograd import no_grad
 from ..layers import Array, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d, ReLU, Sequential
 from ..optim import Optimiser
 from ..rng import generator
 from ..tensor import Tensor
-from .images import check_images
+from .images import check_images, in_batches
 
 
 class Classifier(Layer):
@@ -47,8 +46,7 @@ class Classifier(Layer):
         was_training = self.training
         self.eval()
         try:
-            with no_grad():
-                return np.concatenate([ops.softmax(self(x[i:i + batch])).numpy() for i in range(0, len(x), batch)])
+            return in_batches(lambda part: ops.softmax(self(part)), x, batch)
         finally:
             self.train(was_training)
 

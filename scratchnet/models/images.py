@@ -1,6 +1,11 @@
-"""The door of every model: are these images?"""
+"""The door of every model: are these images?  And a way to send many through, batch by batch."""
+from __future__ import annotations
+
+from typing import Callable
+
 import numpy as np
 
+from ..autograd import no_grad
 from ..tensor import Tensor
 
 
@@ -21,3 +26,15 @@ def check_images(x, channels: int = 1, size: int = 28):
         raise ValueError(f"images: image {n} has {array[n][pixel]} at {pixel}, expected finite numbers; clean the data "
                          f"({int(bad.sum())} of {len(array)} images are affected)")
     return x
+
+
+def in_batches(function: Callable, x: np.ndarray, size: int = 500):
+    """function(x) of many rows as an array, `size` rows at a time and without recording.
+
+    A function that returns several Tensors, as VAE.encode does, gives a tuple of arrays.
+    """
+    with no_grad():
+        parts = [function(x[i:i + size]) for i in range(0, max(1, len(x)), size)]
+    if isinstance(parts[0], tuple):
+        return tuple(np.concatenate([t.numpy() for t in column]) for column in zip(*parts))
+    return np.concatenate([t.numpy() for t in parts])
