@@ -9,18 +9,16 @@ one.  Everything is written to --out: pictures, metrics.json, checkpoint.npz.  C
 of the last whole epoch; --resume repeats nothing and ends at the same numbers as an unbroken run.
 Expected last line:  wrote 10 pictures, metrics.json and checkpoint.npz to out/vae
 """
-import argparse
 import json
-import os
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 import scratchnet as sn
-from scratchnet import plot
+from scratchnet import plot, study
+from scratchnet.models import PCA
+from scratchnet.models.images import in_batches
 from scratchnet.models.topology import topology
 from scratchnet.models.vae import VAE, train_step
 from scratchnet.optim import warm_up
@@ -29,25 +27,14 @@ SETTINGS = ("data", "latent", "hidden", "beta", "batch", "lr", "warmup", "seed",
 
 
 def options():
-    p = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    p.add_argument("--data", default="auto", choices=["auto", "mnist", "fashion-mnist", "digits"])
-    p.add_argument("--epochs", type=int, default=5, help="in all, those before --resume included")
+    p = study.parser(__doc__, out="out/vae", epochs=5)
     p.add_argument("--latent", type=int, default=2, help="axes of the code")
     p.add_argument("--hidden", type=int, default=16, help="width of the dense layer before the code")
     p.add_argument("--beta", type=float, default=1.0, help="weight of the KL term")
-    p.add_argument("--batch", type=int, default=128)
-    p.add_argument("--lr", type=float, default=1e-3, help="Adam's step size")
-    p.add_argument("--warmup", type=int, default=400, help="steps until it is reached, but at most one epoch (1: at once)")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--out", type=Path, default=Path("out/vae"), help="folder; without --resume its checkpoint is replaced")
-    p.add_argument("--kernels", default=None, choices=["numba", "numpy"], help="default: SCRATCHNET_KERNELS or numba")
-    p.add_argument("--resume", action="store_true", help="continue from --out/checkpoint.npz")
-    p.add_argument("--train-images", type=int, default=None, help="use only the first so many")
-    args = p.parse_args()
-    for name in ("epochs", "latent", "hidden", "batch", "warmup", "train_images"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            p.error(f"--{name.replace('_', '-')} is {getattr(args, name)}, expected 1 or more")
-    return args
+    p.add_argument("--warmup", type=int, default=400, help="steps until --lr is reached, but at most one epoch (1: at once)")
+    p.add_argument("--resume", action="store_true", help="continue from --out/checkpoint.npz, which else is replaced; "
+                                                         "--epochs counts those before it, too")
+    return study.parse(p)
 
 
 # ---- training -----------------------------------------------------------------------------------
@@ -83,16 +70,13 @@ class Run:
 def train(run: Run, args, images, test_images) -> None:
     warm = min(args.warmup, -(-len(images) // args.batch))     # without it, seed 0 loses all but 1 of its 16 hidden units
     while len(run.history) < args.epochs:
-        epoch, start, sums, seen = len(run.history) + 1, time.time(), np.zeros(2), 0
-        with tqdm(total=len(images), desc=f"epoch {epoch}/{args.epochs}", unit=" images", dynamic_ncols=True,
-                  disable=None if sys.stderr.isatty() else False, mininterval=0.1 if sys.stderr.isatty() else 10) as bar:
-            for x in sn.data.batches(images, args.batch, rng=run.rng):
-                run.optimiser.lr = warm_up(run.optimiser.t, warm, args.lr)
-                terms = train_step(run.model, run.optimiser, x, beta=args.beta, rng=run.rng)
-                sums, seen = sums + len(x) * np.array(terms), seen + len(x)
-                bar.set_postfix_str(f"reconstruction {sums[0] / seen:6.2f} + KL {sums[1] / seen:5.2f}", refresh=False)
-                bar.update(len(x))
-        rec, kl = sums / seen
+        epoch, start = len(run.history) + 1, time.time()
+
+        def step(x):
+            run.optimiser.lr = warm_up(run.optimiser.t, warm, args.lr)
+            return train_step(run.model, run.optimiser, x, beta=args.beta, rng=run.rng)
+        rec, kl = study.one_epoch(step, images, args.batch, rng=run.rng, desc=f"epoch {epoch}/{args.epochs}",
+                                  terms=("reconstruction", "KL"))
         test_rec, test_kl = evaluate(run.model, test_images)
         run.history.append({"epoch": epoch, "train_reconstruction": rec, "train_kl": kl, "test_reconstruction": test_rec,
                             "test_kl": test_kl, "seconds": round(time.time() - start, 2)})
@@ -113,36 +97,11 @@ def evaluate(model: VAE, images, batch: int = 500) -> tuple[float, float]:
 
 # ---- pictures -----------------------------------------------------------------------------------
 
-def codes(model: VAE, images, batch: int = 500) -> tuple[np.ndarray, np.ndarray]:
-    """(μ, log σ²) of many images."""
-    with sn.no_grad():
-        parts = [model.encode(x) for x in sn.data.batches(images, batch, shuffle=False)]
-    return tuple(np.concatenate([p[i].numpy() for p in parts]) for i in (0, 1))
-
-
-def decode(model: VAE, z: np.ndarray) -> np.ndarray:
-    """Images in [0, 1] for codes (N, latent)."""
-    with sn.no_grad():
-        return sn.sigmoid(model.decode(z.astype(np.float32))).numpy()
-
-
-class Pictures:
-    """Writes pictures to one folder; each title names the data set, each caption says what was trained."""
-
-    def __init__(self, run: Run, args, note: str):
-        epochs = f"{len(run.history)} epoch{'s' * (len(run.history) > 1)}"
-        self.out, self.note, self.count = args.out, note, 0
-        self.caption = f"{note}, {epochs}, {args.latent} codes, β = {args.beta:g}"
-
-    def write(self, kind, *arrays, to: str, title: str, **options) -> None:
-        kind(*arrays, self.out / f"{to}.png", title=f"{title} · {self.note}", caption=self.caption, **options)
-        self.count += 1
-
-
 def draw(run: Run, args, images, labels, names, note: str) -> int:
     """Every picture of the study that a VAE alone can show; returns how many."""
-    model, to, rng = run.model, Pictures(run, args, note), np.random.default_rng(args.seed)
-    mu, logvar = codes(model, images)
+    model, rng = run.model, np.random.default_rng(args.seed)
+    to = study.Pictures(args.out, note, f"{study.epochs(len(run.history))}, {args.latent} codes, β = {args.beta:g}")
+    mu, logvar = in_batches(model.encode, images)
     of_class = [np.flatnonzero(labels == c)[:8] for c in range(10)]        # eight test images of each class
 
     h = {key: [e[key] for e in run.history] for key in run.history[0]}
@@ -153,13 +112,14 @@ def draw(run: Run, args, images, labels, names, note: str) -> int:
     rows = []
     for which in (0, 1):
         some = np.array([members[which] for members in of_class])
-        rows += [images[some], decode(model, mu[some])]
+        rows += [images[some], model.images(mu[some])]
     to.write(plot.images, np.concatenate(rows), to="reconstructions", title="Test images and their reconstructions",
              rows=["image", "decoded μ"] * 2, headings=names)
-    to.write(plot.images, decode(model, rng.standard_normal((100, args.latent))), to="samples",
+    to.write(plot.images, model.images(rng.standard_normal((100, args.latent))), to="samples",
              title="Samples: z drawn from N(0, 1), decoded")
 
-    plane, axes_names = (mu, ("z₁", "z₂")) if args.latent == 2 else principal_plane(mu)
+    plane, axes_names = (mu, ("z₁", "z₂")) if args.latent == 2 else \
+        (PCA(2).fit(mu).encode(mu), ("first principal axis", "second principal axis"))   # from its two widest sides
     to.write(plot.latent, plane, labels, to="latent", title="Codes μ of the test images", axes_names=axes_names, names=names)
     if args.latent == 2:
         some = np.concatenate([members[:6] for members in of_class])
@@ -172,41 +132,41 @@ def draw(run: Run, args, images, labels, names, note: str) -> int:
     return to.count
 
 
-def draw_manifolds(to: Pictures, model: VAE, mu) -> None:
+def draw_manifolds(to: study.Pictures, model: VAE, mu) -> None:
     """The plane of codes decoded on a grid: at quantiles of the prior, and evenly over where codes lie."""
     reach, n = float(np.abs(mu).max()), 20
     prior = np.quantile(np.random.default_rng(0).standard_normal(200_000), np.linspace(0.01, 0.99, n))
     for name, title, ticks in (("manifold_quantiles", "Decoded codes at equal steps of probability", prior),
                                ("manifold_linear", "Decoded codes at equal steps of distance", np.linspace(-reach, reach, n))):
         z = np.stack(np.meshgrid(ticks, ticks[::-1]), axis=-1).reshape(-1, 2)              # top row: largest z₂
-        to.write(plot.manifold, decode(model, z), ticks, to=name, title=title)
+        to.write(plot.manifold, model.images(z), ticks, to=name, title=title)
 
 
-def draw_interpolations(to: Pictures, model: VAE, mu, labels, names, of_class) -> None:
+def draw_interpolations(to: study.Pictures, model: VAE, mu, labels, names, of_class) -> None:
     """Straight lines between the codes of two test images."""
     t = np.linspace(0, 1, 11)[:, None]
     ends = [(of_class[a][2], of_class[b][2]) for a, b in ((0, 1), (2, 7), (3, 8), (4, 9), (5, 6))]
-    to.write(plot.images, np.concatenate([decode(model, (1 - t) * mu[a] + t * mu[b]) for a, b in ends]), to="interpolations",
+    to.write(plot.images, np.concatenate([model.images((1 - t) * mu[a] + t * mu[b]) for a, b in ends]), to="interpolations",
              title="On the line between two codes", columns=11, headings=[f"{v:.1f}" for v in t[:, 0]],
              rows=[f"{names[labels[a]]} → {names[labels[b]]}" for a, b in ends])
 
 
-def draw_arithmetic(to: Pictures, model: VAE, mu, images, labels, names) -> None:
+def draw_arithmetic(to: study.Pictures, model: VAE, mu, images, labels, names) -> None:
     """Sums of mean codes, and the directions in which slant and thickness grow."""
     mean = [mu[labels == c].mean(axis=0) for c in range(10)]
-    sums = decode(model, np.array([mean[7], mean[1], mean[4], mean[7] - mean[1] + mean[4]]))
+    sums = model.images(np.array([mean[7], mean[1], mean[4], mean[7] - mean[1] + mean[4]]))
     rows, left = [sums, np.zeros((3, 1, 28, 28), sums.dtype)], [f"{names[7]}, {names[1]}, {names[4]}, {names[7]} − {names[1]} + {names[4]}"]
     y, x = np.mgrid[0:28, 0:28] - 13.5
     slant = -(images[:, 0] * x * y).sum(axis=(1, 2)) / (images[:, 0] * y * y).sum(axis=(1, 2))
     for name, value in (("slant", slant), ("thickness", images.mean(axis=(1, 2, 3)))):
         ranked, fifth = np.argsort(value), len(value) // 5
         direction = mu[ranked[-fifth:]].mean(axis=0) - mu[ranked[:fifth]].mean(axis=0)
-        rows.append(decode(model, mean[3] + np.linspace(-1, 1, 7)[:, None] * direction))
+        rows.append(model.images(mean[3] + np.linspace(-1, 1, 7)[:, None] * direction))
         left.append(f"{names[3]}, {name} − … +")
     to.write(plot.images, np.concatenate(rows), to="arithmetic", title="Arithmetic on mean codes", columns=7, rows=left)
 
 
-def draw_topology(to: Pictures, model: VAE, image) -> None:
+def draw_topology(to: study.Pictures, model: VAE, image) -> None:
     encoder, h = topology(model.encoder, image)
     for name in ("mu", "logvar"):
         head, z = topology(getattr(model, name), h)
@@ -217,33 +177,11 @@ def draw_topology(to: Pictures, model: VAE, image) -> None:
              ("layer", "output", "parameters"), to="topology", title=f"Topology: {in_all[0]:,} + {in_all[1]:,} parameters")
 
 
-def principal_plane(mu):
-    """Codes of more than two axes, seen from their two widest directions (PCA)."""
-    d = mu - mu.mean(axis=0)
-    widest = np.linalg.eigh(d.T @ d)[1][:, :-3:-1]
-    return d @ widest, ("first principal axis", "second principal axis")
-
-
 # ---- main ---------------------------------------------------------------------------------------
 
 def main() -> None:
     args = options()
-    if args.kernels:
-        sn.use_kernels(args.kernels)
-    args.data, why = sn.data.choose(args.data)
-    if why:
-        print(why, flush=True)
-    note = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "drawn digits (not MNIST)"}[args.data]
-    names = list("0123456789") if args.data != "fashion-mnist" else \
-        ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
-    print(f"training on {note}; results go to {args.out}", flush=True)
-    try:
-        images, _ = sn.data.load(args.data, "train")
-        test_images, test_labels = sn.data.load(args.data, "test")
-    except sn.data.DataFileError as e:
-        sys.exit(str(e))
-    images = images[:args.train_images]
-    args.out.mkdir(parents=True, exist_ok=True)
+    data = study.load(args)
 
     run = Run(args)
     if args.resume:
@@ -254,18 +192,14 @@ def main() -> None:
     else:
         run.save()                                             # so that even the first epoch can be interrupted
     try:
-        train(run, args, images, test_images)
+        train(run, args, data.images, data.test_images)
     except KeyboardInterrupt:
         sys.exit(f"\nstopped; {run.path} holds the state after epoch {len(run.history)}: --resume continues from there")
 
     print("drawing", flush=True)
-    count = draw(run, args, test_images, test_labels, names, note)
-    metrics = {"data": note, "settings": run.settings, "kernels": sn.kernel.mode, "version": sn.__version__,
-               "parameters": sum(p.size for p in run.model.parameters()), "history": run.history,
-               "test_loss": run.history[-1]["test_reconstruction"] + run.history[-1]["test_kl"]}
-    temporary = args.out / f".metrics.{os.getpid()}.tmp"
-    temporary.write_text(json.dumps(metrics, indent=1) + "\n")
-    os.replace(temporary, args.out / "metrics.json")
+    count = draw(run, args, data.test_images, data.test_labels, data.names, data.note)
+    study.write_metrics(args, data, parameters=sum(p.size for p in run.model.parameters()), history=run.history,
+                        test_loss=run.history[-1]["test_reconstruction"] + run.history[-1]["test_kl"])
     print(f"wrote {count} pictures, metrics.json and checkpoint.npz to {args.out}")
 
 

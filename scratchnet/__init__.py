@@ -1,5 +1,5 @@
 """scratchnet: a deep-learning engine to read, in NumPy, with every gradient derived beside its code."""
-from . import data, init, kernel, layers, models, optim, plot
+from . import data, init, kernel, layers, models, optim, plot, study
 from .autograd import backward_steps, grad, no_grad
 from .check import GradientError, check_backward, check_grad
 from .guard import guard_finite

@@ -99,9 +99,7 @@ class Autoencoder(Layer):
         """The codes of many images, (N,latent), computed without recording."""
         return in_batches(self.encode, x)
 
-    def images(self, z: np.ndarray) -> np.ndarray:
-        """The images of many codes, (N,1,28,28) in [0,1], computed without recording."""
-        return in_batches(lambda part: ops.sigmoid(self.decode(part)), z.astype(self.decoder[0].w.dtype))
+    images = VAE.images                         # the images of many codes: decode and sigmoid, as there
 
     def fold(self, pca: PCA, scale: float = 1.0) -> None:
         """Measure codes along the principal axes of `pca`, in units of one standard deviation / scale.

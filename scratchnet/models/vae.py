@@ -25,7 +25,7 @@ from ..layers import Array, Conv2d, ConvTranspose2d, Dense, Flatten, Layer, ReLU
 from ..optim import Optimiser
 from ..rng import generator
 from ..tensor import Tensor
-from .images import check_images
+from .images import check_images, in_batches
 
 LOGVAR = (-30.0, 20.0)                          # σ from 3e-7 to 2e4: e^logvar stays finite in float32
 
@@ -64,6 +64,14 @@ class VAE(Layer):
         """Logits of the pixels; sn.sigmoid of them is the image."""
         return self.decoder(z)
 
+    def codes(self, x: np.ndarray) -> np.ndarray:
+        """μ of many images, (N,latent), computed without recording."""
+        return in_batches(self.encode, x)[0]
+
+    def images(self, z: np.ndarray) -> np.ndarray:
+        """The images of many codes, (N,1,28,28) in [0,1], computed without recording."""
+        return in_batches(lambda part: ops.sigmoid(self.decode(part)), z.astype(self.decoder[0].w.dtype))
+
     def loss(self, x: Array, eps: Array | None = None, *, reconstruction: float = 1.0, kl: float = 1.0, rng=None) -> Terms:
         """Both terms and their weighted sum.  eps (N,latent): the noise, drawn from rng if not given."""
         mu, logvar = self.encode(x)
@@ -83,9 +91,13 @@ def sample(mu: Tensor, logvar: Tensor, eps: Array | None = None, rng=None) -> Te
     return mu + ops.exp(0.5 * logvar) * eps
 
 
-def train_step(model: VAE, optimiser: Optimiser, x: Array, *, beta: float = 1.0, rng=None) -> tuple[float, float]:
-    """One step on a batch.  beta weighs the KL term.  Returns (reconstruction, KL) before the step."""
-    terms = model.loss(x, kl=beta, rng=rng)
+def train_step(model: VAE, optimiser: Optimiser, x: Array, *, beta: float = 1.0, reconstruction: float = 1.0,
+               rng=None) -> tuple[float, float]:
+    """One step on a batch; the weights of the two terms are `reconstruction` and, for the KL, beta.
+
+    Returns (reconstruction, KL) before the step, unweighted.
+    """
+    terms = model.loss(x, reconstruction=reconstruction, kl=beta, rng=rng)
     optimiser.zero_grad()
     terms.total.backward()
     optimiser.step()
