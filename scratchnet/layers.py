@@ -271,3 +271,6 @@ class AvgPool2d(Layer):
     """The mean of each window; stride defaults to the window's size"""
     def __init__(self, size, *, stride=None, padding=0): self.settings = dict(size=size, stride=stride, padding=padding)
     def forward(self, x: Array) -> Tensor: return ops.avg_pool2d(x, **self.settings)
+
+
+from .spectral_norm import SpectralNorm         # noqa: E402, F401  at the end, because it is built on Layer
