@@ -16,6 +16,7 @@ import builtins
 import inspect
 import signal
 import textwrap
+import warnings
 from contextlib import contextmanager
 from functools import partial
 from typing import Callable, Iterator, NamedTuple
@@ -69,8 +70,10 @@ def build(source: str, function: Callable) -> Callable:
     """The function that `source` defines, living in the module (and closure) of `function`."""
     free = inspect.getclosurevars(function).nonlocals
     found: dict = {}
-    exec(compile(source, f"<mutant of {function.__name__}>", "exec", dont_inherit=True),
-         {**function.__globals__, **free} if free else function.__globals__, found)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)         # a mutant may look odd
+        code = compile(source, f"<mutant of {function.__name__}>", "exec", dont_inherit=True)
+    exec(code, {**function.__globals__, **free} if free else function.__globals__, found)
     return found[function.__name__]
 
 
