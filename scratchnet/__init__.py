@@ -1,7 +1,8 @@
 """scratchnet: a deep-learning engine to read, in NumPy, with every gradient derived beside its code."""
-from . import data, init, kernel, layers, models, optim, plot, study
+from . import data, debug, init, kernel, layers, models, optim, plot, study
 from .autograd import backward_steps, grad, no_grad
 from .check import GradientError, check_backward, check_grad
+from .debug import explain, step
 from .guard import guard_finite
 from .kernel import set_threads, use_kernels
 from .op import keep, op, replaced

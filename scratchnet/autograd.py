@@ -12,6 +12,7 @@ all iterate the one generator below, `backward_steps`.
 """
 from __future__ import annotations
 
+import weakref
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Iterator, NamedTuple, Sequence
@@ -62,7 +63,7 @@ class Node:
     @property
     def where(self) -> str:
         """'op at file:line' of the call that made this node."""
-        code, number = self.line
+        code, number, _ = self.line
         return f"{self.op.name} at {code.co_filename}:{number}"
 
 
@@ -95,6 +96,8 @@ class Step(NamedTuple):
     rule: Any
     g: Any
     out: Any
+    to: Node | Leaf                             # whose gradient `out` is a share of
+    total: Any                                  # the shares that arrived there so far; the walk may go on adding into it
 
 
 def backward_steps(y: Tensor, g=None, *, retain_graph: bool = False, create_graph: bool = False,
@@ -115,6 +118,7 @@ def backward_steps(y: Tensor, g=None, *, retain_graph: bool = False, create_grap
             continue
         if found is None and isinstance(node, Leaf):
             node.grad = np.array(g) if node.grad is None else node.grad + g
+            node.loss = weakref.ref(y)
         elif found is not None and node in found:
             found[node] = g
         edges = [e for e in node.edges if paths is None or e.node in paths]
@@ -130,7 +134,7 @@ def backward_steps(y: Tensor, g=None, *, retain_graph: bool = False, create_grap
                 grads[to] = grads[to] + out if create_graph else np.asarray(grads[to] + out)
                 if not create_graph:
                     ours.add(to)
-            yield Step(node, edge.name, edge.position, rule, g, out)
+            yield Step(node, edge.name, edge.position, rule, g, out, to, grads[to])
         if not retain_graph:
             node.saved = None                   # its edges stay: a later walk must see where it led
 

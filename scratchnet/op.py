@@ -267,8 +267,8 @@ def replaced(target: Op, name: str, rule: Callable) -> Iterator[None]:
 
 
 def caller() -> tuple:
-    """(code, line) of the nearest frame outside the engine: where the user wrote this operation."""
+    """(code, line, instruction) of the nearest frame outside the engine: where the user wrote this operation."""
     frame = sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").startswith(ENGINE):
         frame = frame.f_back
-    return frame.f_code, frame.f_lineno
+    return frame.f_code, frame.f_lineno, frame.f_lasti

@@ -21,11 +21,12 @@ def sealed(array: np.ndarray) -> np.ndarray:
 
 class Leaf:
     """The end of a path: the gradient of a Tensor made with requires_grad=True gathers here."""
-    __slots__ = ("grad", "version", "__weakref__")
+    __slots__ = ("grad", "version", "loss", "__weakref__")
     edges, released = (), False
 
     def __init__(self):
         self.grad, self.version = None, 0       # version: counts the engine's writes into the array
+        self.loss = None                        # a weak reference to where the last backward came from: for sn.explain
 
 
 class Tensor:

@@ -52,6 +52,10 @@ def test_04_classifier(tmp_path):
         assert is_picture(tmp_path / f"out/classifier/{name}.png")
 
 
+def test_15_step_through(tmp_path):
+    assert float(last_line(run(["examples/15_step_through.py"], tmp_path)).split()[-1]) <= 1e-15
+
+
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     """Two epochs in one go."""
