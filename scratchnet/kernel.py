@@ -45,11 +45,14 @@ class use_kernels:
 
 
 class Kernel:
-    """The pair.  Calling it runs the fast version on real arrays, else the reference."""
+    """The pair.  Calling it runs the fast version on real arrays, else the reference.
+
+    @kernel(writes=k): the first k arguments are arrays it writes into; all others are only read.
+    """
     registry: dict[str, Kernel] = {}
 
-    def __init__(self, reference: Callable):
-        self.reference, self.fast_version = reference, None
+    def __init__(self, reference: Callable, writes: int = 0):
+        self.reference, self.fast_version, self.writes = reference, None, writes
         self.name, self.__doc__, self.__wrapped__ = reference.__name__, reference.__doc__, reference
         if self.name in Kernel.registry:
             raise ValueError(f"kernel: there already is a kernel {self.name!r}")
@@ -62,12 +65,14 @@ class Kernel:
     def __call__(self, *args, **settings):
         arrays = [a for a in args if isinstance(a, np.ndarray)]
         if mode == "numpy" or self.fast_version is None or any(a.dtype.kind == "c" for a in arrays) \
-                or not numba_found():
+                or not all(a.flags.c_contiguous for a in arrays[:self.writes]) or not numba_found():
             return self.reference(*args, **settings)
-        return self.fast_version(*(contiguous(a) for a in args), **settings)
+        return self.fast_version(*args[:self.writes], *(contiguous(a) for a in args[self.writes:]), **settings)
 
 
-kernel = Kernel
+def kernel(reference: Callable | None = None, *, writes: int = 0):
+    """Decorator: register a reference; its `.fast` then registers the fast version."""
+    return Kernel(reference) if reference else lambda r: Kernel(r, writes)
 
 
 def contiguous(a):

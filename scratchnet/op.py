@@ -79,7 +79,8 @@ class Op:
 
     vjp(name)   decorator: the rule for input `name`.
     fast_vjp    decorator: rule(want, g, …) -> {name: gradient}, all inputs at once, where computing
-                them together saves work; first order only, so it may read kept floats.
+                them together saves work; first order only, so it may read kept floats.  Where it
+                returns None the plain rules run.
     """
     registry: dict[tuple[str, str], Op] = {}
 
@@ -189,9 +190,10 @@ class Op:
         if self.fast and not create_graph and not self.replacements:
             want = {edge.name for edge in edges}
             out = self.fast.function(want, g, **self.restore(node, self.fast.reads, False))
-            for edge in edges:
+            for edge in edges if out else ():
                 yield edge, self.fast.function, self.fitting(edge, out[edge.name], node, False)
-            return
+            if out:
+                return
         for edge in edges:
             rule = self.rule(edge.name)
             values = self.restore(node, rule.reads, create_graph)

@@ -11,6 +11,7 @@ from numbers import Real
 
 import numpy as np
 
+from .optim_kernels import adam_step
 from .state import check_state
 from .tensor import Leaf, Tensor
 
@@ -140,13 +141,9 @@ class Adam(Optimiser):
         super().__init__(params, lr)
 
     def update(self, p, g, t, m, v):
-        m *= self.beta1
-        m += (1 - self.beta1) * g
-        v *= self.beta2
-        v += (1 - self.beta2) * (g * g)
-        m_hat = m / (1 - self.beta1 ** t)
-        v_hat = v / (1 - self.beta2 ** t)
-        p -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+        m_grows = 1 / (1 - self.beta1 ** t)                    # m̂ = m_grows·m
+        v_grows = 1 / (1 - self.beta2 ** t)                    # v̂ = v_grows·v
+        adam_step(p, m, v, g, self.beta1, self.beta2, self.lr * m_grows, math.sqrt(v_grows), self.eps)
 
 
 class AdamW(Adam):

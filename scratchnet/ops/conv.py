@@ -23,9 +23,10 @@ Source  Dumoulin & Visin 2016, arXiv:1603.07285; Goodfellow, Bengio & Courville 
         No flip: like every deep-learning "convolution", this is a cross-correlation.
 """
 from ..op import op
+from .channel_kernels import channel_sum
 from .conv_checks import check_conv, check_transpose, check_weight, steps, transposed_size
 from . import conv_fast                         # the Numba versions of the three kernels
-from .conv_kernels import channel_sum, conv_dw, conv_dx, conv_y, conv_y_dw
+from .conv_kernels import conv_dw, conv_dx, conv_y, conv_y_dw
 from .reduce import sum
 
 

@@ -14,9 +14,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from .. import memory
 from ..kernel import jit, parallel
 from .conv_checks import out_size
-from .conv_kernels import channel_sum, conv_dw, conv_dx, conv_y, conv_y_dw
+from .conv_kernels import conv_dw, conv_dx, conv_y, conv_y_dw
 from .lanes import LANES, Lanes, buffer, up
 
 RUN = 4096            # bytes of a row of cols used at a time, at most: 8 to 12 such rows fill the L1 cache
@@ -49,7 +50,7 @@ def correlate(x, w, b, g, size, stride, padding, dilation):
     if want_y:
         filters[:F, :plan.CKL] = w.reshape(F, -1)
     filters = np.ascontiguousarray(filters.reshape(up(F), plan.pieces, plan.rows).transpose(1, 0, 2))
-    y = np.empty((len(x) if want_y else 0, F, plan.I, plan.J), x.dtype)
+    y = memory.empty((len(x) if want_y else 0, F, plan.I, plan.J), x.dtype)
     parts = np.zeros((blocks if want_dw else 1, up(F), plan.pieces * plan.rows), x.dtype)  # dw, block by block
 
     def work(todo):
@@ -77,7 +78,7 @@ def conv_dx_fast(g, w, b, size, stride, padding, dilation):
     filters = np.zeros((plan.pieces * plan.rows, up(F)), g.dtype)
     filters[:plan.CKL, :F] = w.reshape(F, -1).T
     filters = filters.reshape(plan.pieces, plan.rows, up(F))
-    x = np.empty((N, C, *size), g.dtype)
+    x = memory.empty((N, C, *size), g.dtype)
 
     def work(todo):
         out, image, cols = plan.output(), plan.image(), plan.columns()
@@ -236,24 +237,3 @@ def product_transposed(a, b, y, a0, y0, n):
             yb[q] += s10; yb[q+1] += s11; yb[q+2] += s12; yb[q+3] += s13
             yc[q] += s20; yc[q+1] += s21; yc[q+2] += s22; yc[q+3] += s23
             yd[q] += s30; yd[q+1] += s31; yd[q+2] += s32; yd[q+3] += s33
-
-
-# ---- sums for biases ----------------------------------------------------------------------------------
-
-
-@channel_sum.fast
-def channel_sum_fast(g):
-    N, F, I, J = g.shape
-    sums = np.empty(N * F, g.dtype)
-    row_sums(g.reshape(N * F, I * J), sums)
-    return sums.reshape(N, F).sum(axis=0)
-
-
-@jit(flags={"reassoc", "nsz"})
-def row_sums(x, sums):
-    """sums[r] = Σ x[r].  `reassoc` lets LLVM add lane by lane; np.sum takes four times as long on short rows."""
-    for r in range(len(x)):
-        s = x.dtype.type(0)
-        for j in range(x.shape[1]):
-            s += x[r, j]
-        sums[r] = s

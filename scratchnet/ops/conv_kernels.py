@@ -44,9 +44,3 @@ def conv_dw(x, g, size, s, p, d):
 def conv_y_dw(x, w, g, s, p, d):
     """(conv_y, conv_dw) of the same x: the two gradients of a transposed convolution, from one im2col."""
     return conv_y.reference(x, w, None, s, p, d), conv_dw.reference(x, g, w.shape[2:], s, p, d)
-
-
-@kernel
-def channel_sum(g):
-    """b[f] = Σ_nij g[n,f,i,j]"""
-    return g.sum(axis=(0, 2, 3))

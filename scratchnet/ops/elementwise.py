@@ -11,9 +11,9 @@ Source       any calculus text; the stable forms of sigmoid and softplus as in M
 """
 import numpy as np
 
-from ..kernel import jit, kernel, parallel
 from ..op import op
 from .broadcast import broadcast_shape, fit
+from .elementwise_kernels import leaky_part, leaky_slope, positive_part, where_positive
 
 # ---- arithmetic: two inputs ---------------------------------------------------------------------
 
@@ -193,9 +193,11 @@ def relu_fast(want, g, y): return {"x": where_positive(g, y)}              # one
 @op
 def leaky_relu(x, *, slope=0.01):
     """y = x where x > 0, else slope·x.    y' = 1 or slope"""
-    return np.where(x > 0, x, slope * x)
+    return leaky_part(x, slope)
 @leaky_relu.vjp("x")
 def leaky_relu_dx(g, x, slope): return where(x > 0, g, slope * g)
+@leaky_relu.fast_vjp
+def leaky_relu_fast(want, g, x, slope): return {"x": leaky_slope(g, x, slope)}             # one pass: a tenth of the time
 
 
 @op
@@ -215,55 +217,3 @@ def clip_dx(g, x, low, high):
 def magnitude(x):
     """|x|; for a complex x the sign of its real part times x, which the complex-step check can follow."""
     return np.where(x.real < 0, -x, x) if x.dtype.kind == "c" else np.abs(x)
-
-# ---- kernels: ReLU passes over the largest arrays of a network, so it gets loops of its own ---------
-
-
-@kernel
-def positive_part(x):
-    """max(x, 0); NaN stays NaN."""
-    return np.maximum(x, 0)
-
-
-@positive_part.fast
-def positive_part_fast(x):
-    y = np.empty(x.shape, x.dtype)
-    in_blocks(positive_part_loop, x, y)
-    return y
-
-
-@jit
-def positive_part_loop(x, y):
-    zero = x.dtype.type(0)
-    for i in range(len(x)):
-        y[i] = zero if x[i] < zero else x[i]
-
-
-@kernel
-def where_positive(g, y):
-    """g where y > 0, else 0, in one pass: NumPy makes an array of booleans first, and casts it."""
-    return g * (y > 0)
-
-
-@where_positive.fast
-def where_positive_fast(g, y):
-    out = np.empty(g.shape, g.dtype)
-    in_blocks(where_positive_loop, g, y, out)
-    return out
-
-
-@jit
-def where_positive_loop(g, y, out):
-    zero, one = g.dtype.type(0), g.dtype.type(1)
-    for i in range(len(g)):
-        out[i] = g[i] * (one if y[i] > zero else zero)                     # a product, so that NaN stays NaN
-
-
-def in_blocks(loop, *arrays, size=1 << 18):
-    """loop(*pieces) over equal pieces of flat arrays, in parallel where there is more than one."""
-    flat = [a.reshape(-1) for a in arrays]
-
-    def work(todo):
-        for block in todo:
-            loop(*(a[block * size:(block + 1) * size] for a in flat))
-    parallel(work, -(-flat[0].size // size))

@@ -27,6 +27,12 @@ def picked() -> np.ndarray:
     return np.broadcast_to(where, (128, 64, 7, 7)).copy()
 
 
+@lru_cache
+def moments() -> list[np.ndarray]:
+    """A parameter, and what Adam remembers of it: these are written to."""
+    return [array(784, 512).copy(), array(784, 512).copy(), array(784, 512) ** 2]
+
+
 LARGEST = "128×32×28×28"
 CASES = {
     "conv_y": ("x 128×32×14×14, w 64×32×3×3, stride 2",
@@ -40,6 +46,12 @@ CASES = {
     "channel_sum": (LARGEST, lambda: (array(128, 32, 28, 28),)),
     "positive_part": (LARGEST, lambda: (array(128, 32, 28, 28),)),
     "where_positive": (LARGEST, lambda: (array(128, 32, 28, 28), array(128, 32, 28, 28))),
+    "leaky_part": ("128×32×14×14", lambda: (array(128, 32, 14, 14), 0.2)),
+    "leaky_slope": ("128×32×14×14", lambda: (array(128, 32, 14, 14), array(128, 32, 14, 14), 0.2)),
+    "channel_dots": ("128×32×14×14", lambda: (array(128, 32, 14, 14), array(128, 32, 14, 14), array(32))),
+    "channel_moments": ("128×32×14×14", lambda: (array(128, 32, 14, 14),)),
+    "channel_scale": ("128×32×14×14", lambda: (array(128, 32, 14, 14), array(32), array(32), array(32))),
+    "adam_step": ("784×512", lambda: (*moments(), array(784, 512), 0.9, 0.999, 1e-3, 1.0, 1e-8)),
     "argmax_windows": ("128×64×14×14, 2×2", lambda: (array(128, 64, 14, 14), (2, 2), TWO, (0, 0))),
     "take_pixels": ("128×64×14×14 to 7×7", lambda: (array(128, 64, 14, 14), picked())),
     "put_pixels": ("128×64×7×7 to 14×14", lambda: (array(128, 64, 7, 7), picked(), (14, 14))),

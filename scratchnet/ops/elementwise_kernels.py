@@ -1,0 +1,93 @@
+"""The loops of ReLU and leaky ReLU, which pass over the largest arrays of a network.  Formulas: elementwise.py.
+
+One pass reads what it needs and writes the result.  NumPy makes an array of booleans first, casts it, and
+multiplies: three passes and two arrays more.
+"""
+import numpy as np
+
+from .. import memory
+from ..kernel import jit, kernel, parallel
+
+
+@kernel
+def positive_part(x):
+    """max(x, 0); NaN stays NaN."""
+    return np.maximum(x, 0)
+
+
+@positive_part.fast
+def positive_part_fast(x):
+    return in_blocks(positive_part_loop, x)
+
+
+@jit
+def positive_part_loop(x, y):
+    zero = x.dtype.type(0)
+    for i in range(len(x)):
+        y[i] = zero if x[i] < zero else x[i]
+
+
+@kernel
+def where_positive(g, y):
+    """g where y > 0, else 0."""
+    return g * (y > 0)
+
+
+@where_positive.fast
+def where_positive_fast(g, y):
+    return in_blocks(where_positive_loop, g, y)
+
+
+@jit
+def where_positive_loop(g, y, out):
+    zero, one = g.dtype.type(0), g.dtype.type(1)
+    for i in range(len(g)):
+        out[i] = g[i] * (one if y[i] > zero else zero)                     # a product, so that NaN stays NaN
+
+
+@kernel
+def leaky_part(x, slope):
+    """x where x > 0, else slope·x."""
+    return np.where(x > 0, x, slope * x)
+
+
+@leaky_part.fast
+def leaky_part_fast(x, slope):
+    return in_blocks(leaky_part_loop, x, settings=(x.dtype.type(slope),))
+
+
+@jit
+def leaky_part_loop(x, y, slope):
+    zero, one = x.dtype.type(0), x.dtype.type(1)
+    for i in range(len(x)):
+        y[i] = x[i] * (one if x[i] > zero else slope)
+
+
+@kernel
+def leaky_slope(g, x, slope):
+    """g where x > 0, else slope·g."""
+    return np.where(x > 0, g, slope * g)
+
+
+@leaky_slope.fast
+def leaky_slope_fast(g, x, slope):
+    return in_blocks(leaky_slope_loop, g, x, settings=(g.dtype.type(slope),))
+
+
+@jit
+def leaky_slope_loop(g, x, out, slope):
+    zero, one = g.dtype.type(0), g.dtype.type(1)
+    for i in range(len(g)):
+        out[i] = g[i] * (one if x[i] > zero else slope)
+
+
+def in_blocks(loop, *inputs, settings=(), size=1 << 18):
+    """A new array, filled by loop(*pieces of inputs, piece of it, *settings), in parallel where there are several."""
+    out = memory.empty(inputs[0].shape, inputs[0].dtype)
+    flat = [a.reshape(-1) for a in (*inputs, out)]
+
+    def work(todo):
+        for block in todo:
+            loop(*(a[block * size:(block + 1) * size] for a in flat), *settings)
+    parallel(work, -(-out.size // size))
+    return out
