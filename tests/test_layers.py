@@ -9,7 +9,7 @@ import pytest
 import scratchnet as sn
 from scratchnet import init, layers
 from scratchnet.layers import (AvgPool2d, BatchNorm, Conv2d, ConvTranspose2d, Dense, Dropout, Flatten, Layer, LeakyReLU,
-                               MaxPool2d, ReLU, Reshape, Sequential, Sigmoid, Tanh)
+                               MaxPool2d, ReLU, Reshape, Sequential, Sigmoid, SpectralNorm, Tanh)
 from tests.conftest import size
 
 
@@ -34,6 +34,7 @@ LAYERS = [                                      # layer, shape of x, shape of y,
     (Reshape(3, 8), (5, 24), (5, 3, 8), {}), (Reshape(3, -1), (5, 24), (5, 3, 8), {}),
     (MaxPool2d(2), (1, 2, 7, 6), (1, 2, 3, 3), {}), (MaxPool2d(3, stride=2, padding=1), (1, 2, 7, 6), (1, 2, 4, 3), {}),
     (AvgPool2d((2, 3)), (1, 2, 7, 6), (1, 2, 3, 2), {}),
+    (SpectralNorm(Dense(3, 2)), (5, 3), (5, 2), {"layer.w": (3, 2), "layer.b": (2,)}),
     (Sequential(Dense(3, 2), ReLU(), Dense(2, 1)), (5, 3), (5, 1),
      {"layers.0.w": (3, 2), "layers.0.b": (2,), "layers.2.w": (2, 1), "layers.2.b": (1,)}),
 ]
