@@ -19,7 +19,7 @@ import scratchnet as sn
 from scratchnet import plot, study
 from scratchnet.models import PCA
 from scratchnet.models.images import in_batches
-from scratchnet.models.topology import topology
+from scratchnet.models.topology import table, topology
 from scratchnet.models.vae import VAE, train_step
 from scratchnet.optim import warm_up
 
@@ -77,22 +77,13 @@ def train(run: Run, args, images, test_images) -> None:
             return train_step(run.model, run.optimiser, x, beta=args.beta, rng=run.rng)
         rec, kl = study.one_epoch(step, images, args.batch, rng=run.rng, desc=f"epoch {epoch}/{args.epochs}",
                                   terms=("reconstruction", "KL"))
-        test_rec, test_kl = evaluate(run.model, test_images)
+        noise = np.random.default_rng(0)                       # from a seed of its own: the same question every time
+        test_rec, test_kl = study.evaluate(lambda x: run.model.loss(x, rng=noise)[1:], test_images)
         run.history.append({"epoch": epoch, "train_reconstruction": rec, "train_kl": kl, "test_reconstruction": test_rec,
                             "test_kl": test_kl, "seconds": round(time.time() - start, 2)})
         print(f"epoch {epoch}: train {rec:.2f} + {kl:.2f} = {rec + kl:.2f}, test {test_rec:.2f} + {test_kl:.2f} = "
               f"{test_rec + test_kl:.2f} nats per image (reconstruction + KL)", flush=True)
         run.save()
-
-
-def evaluate(model: VAE, images, batch: int = 500) -> tuple[float, float]:
-    """Mean reconstruction and KL per image, with noise from a seed of its own: the same question every time."""
-    rng, sums = np.random.default_rng(0), np.zeros(2)
-    with sn.no_grad():
-        for x in sn.data.batches(images, batch, shuffle=False):
-            terms = model.loss(x, rng=rng)
-            sums += len(x) * np.array([terms.reconstruction.item(), terms.kl.item()])
-    return tuple(float(s) for s in sums / len(images))
 
 
 # ---- pictures -----------------------------------------------------------------------------------
@@ -138,8 +129,7 @@ def draw_manifolds(to: study.Pictures, model: VAE, mu) -> None:
     prior = np.quantile(np.random.default_rng(0).standard_normal(200_000), np.linspace(0.01, 0.99, n))
     for name, title, ticks in (("manifold_quantiles", "Decoded codes at equal steps of probability", prior),
                                ("manifold_linear", "Decoded codes at equal steps of distance", np.linspace(-reach, reach, n))):
-        z = np.stack(np.meshgrid(ticks, ticks[::-1]), axis=-1).reshape(-1, 2)              # top row: largest z₂
-        to.write(plot.manifold, model.images(z), ticks, to=name, title=title)
+        to.write(plot.manifold, model.images(plot.grid_codes(ticks, ticks)), ticks, to=name, title=title)
 
 
 def draw_interpolations(to: study.Pictures, model: VAE, mu, labels, names, of_class) -> None:
@@ -172,9 +162,9 @@ def draw_topology(to: study.Pictures, model: VAE, image) -> None:
         head, z = topology(getattr(model, name), h)
         encoder.append(head[0]._replace(layer=f"Dense ({name})"))
     decoder, _ = topology(model.decoder, z)
-    in_all = [sum(row.parameters for row in rows) for rows in (encoder, decoder)]
-    to.write(plot.table, [*encoder, ("encoder in all", "", in_all[0]), *decoder, ("decoder in all", "", in_all[1])],
-             ("layer", "output", "parameters"), to="topology", title=f"Topology: {in_all[0]:,} + {in_all[1]:,} parameters")
+    rows, in_all = table({"encoder": encoder, "decoder": decoder})
+    to.write(plot.table, rows, ("layer", "output", "parameters"), to="topology",
+             title=f"Topology: {in_all[0]:,} + {in_all[1]:,} parameters")
 
 
 # ---- main ---------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 import numpy as np
 
@@ -82,49 +82,113 @@ def latent(codes: np.ndarray, labels: np.ndarray, path, *, title: str, caption: 
     return write(fig, path)
 
 
-def scatter(axes, codes: np.ndarray, labels: np.ndarray, names: Sequence[str] = "0123456789") -> None:
+def scatter(axes, codes: np.ndarray, labels: np.ndarray, names: Sequence[str] = "0123456789",
+            legend: bool = True) -> None:
     from matplotlib.patheffects import withStroke
     axes.scatter(*codes.T, s=2, alpha=0.5, linewidths=0, c=[COLOURS[i] for i in labels])
     for i in np.unique(labels):
         axes.plot([], [], "o", ms=5, color=COLOURS[i], label=names[i])
         axes.text(*np.median(codes[labels == i], axis=0), names[i], ha="center", va="center", weight="bold",
                   fontsize=14 if len(names[i]) == 1 else 8, path_effects=[withStroke(linewidth=3, foreground="white")])
-    axes.legend(title="class", fontsize=8, title_fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if legend:
+        axes.legend(title="class", fontsize=8, title_fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+class Panel(NamedTuple):
+    """One of several scatters: codes (N,2) and their classes, as dots, or with sigma (N,2) as clouds N(code, σ²).
+
+    marks (M,2): places to number 1 … M.
+    """
+    heading: str
+    codes: np.ndarray
+    labels: np.ndarray
+    sigma: np.ndarray | None = None
+    marks: np.ndarray | None = None
+
+
+def latents(panels: Sequence[Panel], path, *, title: str, caption: str = "", names: Sequence[str] = "0123456789",
+            columns: int = 3) -> Path:
+    """Several planes of codes side by side, each at its own scale; the dashed circle is N(0, 1) at one σ in all."""
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    fig = figure(4.4 * columns + 0.9, 4.3 * rows + 0.7, title, caption)
+    cells = fig.subplots(rows, columns, squeeze=False)
+    for axes in cells.flat[len(panels):]:
+        axes.axis("off")
+    for axes, panel in zip(cells.flat, panels):
+        if panel.sigma is None:
+            scatter(axes, panel.codes, panel.labels, names, legend=False)
+        else:
+            clouds(axes, panel.codes, panel.sigma, panel.labels, names)
+        for i, place in enumerate(panel.marks if panel.marks is not None else (), start=1):
+            axes.annotate(str(i), place, ha="center", va="center", fontsize=8, color="white",
+                          bbox=dict(boxstyle="circle,pad=0.2", facecolor="black", edgecolor="white"))
+        prior_circle(axes)
+        axes.set_title(panel.heading, fontsize=10)
+        axes.set_xlabel("z₁"), axes.set_ylabel("z₂")
+    for i in np.unique(np.concatenate([panel.labels for panel in panels])):
+        cells[0, 0].plot([], [], "o", ms=5, color=COLOURS[i], label=names[i])
+    fig.legend(*cells[0, 0].get_legend_handles_labels(), title="class", fontsize=8, title_fontsize=8, loc="outside right center")
+    return write(fig, path)
 
 
 def ellipses(mu: np.ndarray, sigma: np.ndarray, labels: np.ndarray, path, *, title: str, caption: str = "",
              names: Sequence[str] = "0123456789") -> Path:
     """The clouds N(μ, σ²) of some images: ellipses of one standard deviation, mu and sigma (N,2)."""
-    from matplotlib.patches import Ellipse
     fig = figure(7.2, 6.4, title, caption)
     axes = fig.subplots()
+    clouds(axes, mu, sigma, labels, names)
+    circle = prior_circle(axes)
+    axes.set(xlabel="z₁", ylabel="z₂", aspect="equal")
+    axes.legend(handles=[circle], loc="upper right", fontsize=8)
+    return write(fig, path)
+
+
+def clouds(axes, mu: np.ndarray, sigma: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
+    from matplotlib.patches import Ellipse
     for m, s, i in zip(mu, sigma, labels):
         axes.add_patch(Ellipse(m, *(2 * s), facecolor=COLOURS[i], edgecolor=COLOURS[i], alpha=0.35))
         axes.text(*m, names[i][:3], fontsize=7, ha="center", va="center")
-    circle = Ellipse((0, 0), 2, 2, facecolor="none", edgecolor="black", linestyle="--", label="prior N(0, 1), one σ")
-    axes.add_patch(circle)
-    axes.set(xlim=limits(mu[:, 0], sigma[:, 0]), ylim=limits(mu[:, 1], sigma[:, 1]), xlabel="z₁", ylabel="z₂", aspect="equal")
-    axes.legend(handles=[circle], loc="upper right", fontsize=8)
-    return write(fig, path)
+    axes.set(xlim=limits(mu[:, 0], sigma[:, 0]), ylim=limits(mu[:, 1], sigma[:, 1]))
+
+
+def prior_circle(axes):
+    from matplotlib.patches import Ellipse
+    return axes.add_patch(Ellipse((0, 0), 2, 2, facecolor="none", edgecolor="black", linestyle="--", label="prior N(0, 1), one σ"))
 
 
 def limits(centre: np.ndarray, spread: np.ndarray) -> tuple[float, float]:
     return float((centre - 1.5 * spread).min()), float((centre + 1.5 * spread).max())
 
 
-def manifold(pictures: np.ndarray, ticks: np.ndarray, path, *, title: str, caption: str = "") -> Path:
-    """Decoded images (n·n,1,H,W) of a square grid over the plane of codes, row 0 at the top.
+class Grid(NamedTuple):
+    """Decoded images (n·n,1,H,W) of a grid over the plane of codes, row 0 at the top, at places `across` and `up` (n,)."""
+    heading: str
+    pictures: np.ndarray
+    across: np.ndarray
+    up: np.ndarray
 
-    ticks   the n coordinates, the same for both axes; labelled with their values.
-    """
-    n, (H, W) = len(ticks), pictures.shape[-2:]
-    fig = figure(8.0, 8.4, title, caption)
-    axes = fig.subplots()
-    show(axes, pictures, n)
-    shown = np.unique(np.linspace(0, n - 1, 7).round().astype(int))
-    axes.set_xticks([(W + 1) * (i + 0.5) for i in shown], [f"{ticks[i]:.1f}" for i in shown])
-    axes.set_yticks([(H + 1) * (n - i - 0.5) for i in shown], [f"{ticks[i]:.1f}" for i in shown])
-    axes.set_xlabel("z₁"), axes.set_ylabel("z₂")
+
+def grid_codes(across: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """The codes (n·n,2) of such a grid, in reading order: the top row has the largest z₂."""
+    return np.stack(np.meshgrid(across, up[::-1]), axis=-1).reshape(-1, 2)
+
+
+def manifold(pictures: np.ndarray, ticks: np.ndarray, path, *, title: str, caption: str = "") -> Path:
+    """One Grid, with the same places on both axes."""
+    return manifolds([Grid("", pictures, ticks, ticks)], path, title=title, caption=caption)
+
+
+def manifolds(grids: Sequence[Grid], path, *, title: str, caption: str = "") -> Path:
+    """Grids of decoded images side by side."""
+    fig = figure(8.0 * len(grids), 8.4, title, caption)
+    for axes, grid in zip(np.atleast_1d(fig.subplots(1, len(grids))), grids):
+        n, (H, W) = len(grid.across), grid.pictures.shape[-2:]
+        show(axes, grid.pictures, n)
+        shown = np.unique(np.linspace(0, n - 1, 7).round().astype(int))
+        axes.set_xticks([(W + 1) * (i + 0.5) for i in shown], [f"{grid.across[i]:.1f}" for i in shown])
+        axes.set_yticks([(H + 1) * (n - i - 0.5) for i in shown], [f"{grid.up[i]:.1f}" for i in shown])
+        axes.set(xlabel="z₁", ylabel="z₂", title=grid.heading)
     return write(fig, path)
 
 

@@ -23,6 +23,8 @@ from tqdm import tqdm
 
 from . import data as datasets
 from . import kernel
+from .autograd import no_grad
+from .optim import warm_up
 
 NOTES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "drawn digits (not MNIST)"}
 CLOTHES = ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
@@ -90,7 +92,10 @@ def progress(total: int, desc: str, unit: str = " images") -> tqdm:
 
 
 def one_epoch(step: Callable, rows, batch: int, *, desc: str, terms: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-    """step(x) on every batch of `rows`, shuffled.  It returns one number per name in `terms`; the result is their means."""
+    """step(x) on every shuffled batch of `rows`, or step(x, t) of two arrays side by side.
+
+    It returns a number for each name in `terms` (one: the number alone); the result is their means over all rows.
+    """
     sums, seen, many = np.zeros(len(terms)), 0, isinstance(rows, tuple)
     with progress(len(rows[0] if many else rows), desc) as bar:
         for x in datasets.batches(rows, batch, rng=rng):
@@ -99,6 +104,29 @@ def one_epoch(step: Callable, rows, batch: int, *, desc: str, terms: Sequence[st
             bar.set_postfix_str(" + ".join(f"{name} {s / seen:.2f}" for name, s in zip(terms, sums)), refresh=False)
             bar.update(n)
     return sums / seen
+
+
+def fit(step: Callable, rows, args: argparse.Namespace, *, name: str, terms: Sequence[str], optimiser,
+        rng: np.random.Generator, epochs: int | None = None) -> list[dict[str, float]]:
+    """--epochs times one_epoch, the learning rate warming up to --lr in the first; the means of each, also printed."""
+    epochs, history = epochs or args.epochs, []
+    warm = min(400, -(-len(rows[0] if isinstance(rows, tuple) else rows) // args.batch))
+
+    def warmed(*x):
+        optimiser.lr = warm_up(optimiser.t, warm, args.lr)
+        return step(*x)
+    for epoch in range(1, epochs + 1):
+        means = one_epoch(warmed, rows, args.batch, desc=f"{name}, epoch {epoch}/{epochs}", terms=terms, rng=rng)
+        history.append(dict(zip(terms, means.tolist())))
+        print(f"{name}, epoch {epoch}: " + ", ".join(f"{term} {value:.2f}" for term, value in history[-1].items()), flush=True)
+    return history
+
+
+def evaluate(loss: Callable, images: np.ndarray, batch: int = 500) -> list[float]:
+    """The means over all images of the numbers that loss(x), on a batch, returns as Tensors; nothing is recorded."""
+    with no_grad():
+        sums = sum(len(x) * np.array([t.item() for t in loss(x)]) for x in datasets.batches(images, batch, shuffle=False))
+    return (sums / len(images)).tolist()
 
 
 def epochs(count: int) -> str:

@@ -26,3 +26,12 @@ def topology(network: Layer, x) -> tuple[list[Row], object]:
             shape = "(" + ", ".join(["N", *map(str, x.shape[1:])]) + ")"
             rows.append(Row(type(layer).__name__, shape, sum(p.size for p in layer.parameters())))
     return rows, x
+
+
+def table(parts: dict[str, list[Row]]) -> tuple[list[tuple], list[int]]:
+    """(the rows of all parts, each part followed by "NAME in all"; the parameters of each part), for plot.table."""
+    totals = [sum(row.parameters for row in rows) for rows in parts.values()]
+    lines = []
+    for (name, rows), total in zip(parts.items(), totals):
+        lines += [*rows, (f"{name} in all", "", total)]
+    return lines, totals
