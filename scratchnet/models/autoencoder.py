@@ -72,6 +72,8 @@ class Autoencoder(Layer):
             raise ValueError(f"Autoencoder: network is {network!r}, expected one of {', '.join(NETWORKS)}")
         if loss not in ("bce", "mse"):
             raise ValueError(f'Autoencoder: loss is {loss!r}, expected "bce" or "mse"')
+        if isinstance(latent, bool) or not isinstance(latent, (int, np.integer)) or latent < 1:
+            raise ValueError(f"Autoencoder: latent is {latent!r}, expected an integer, 1 or more: the numbers in a code")
         width = {} if hidden is None else {"hidden": hidden}
         self.encoder, self.decoder = NETWORKS[network](latent, **width, rng=generator(rng))
         self.latent, self.compared_by = latent, loss
