@@ -84,6 +84,11 @@ def put_pixels(d, numbers):
     return numbers(where.shape), where, (H, W)
 
 
+def affine_images(d, numbers):
+    N, C, H, W = d.lengths(4)
+    return numbers((N, C, H, W)), numbers((N, 2, 3))
+
+
 def one_array(d, numbers):
     return numbers(d.shape()),
 
@@ -123,6 +128,7 @@ ROWS = {                                        # kernel -> (drawn arguments, ar
     "argmax_windows": (argmax_windows, lambda n: (n((17, 3, 9, 8)), (3, 2), TWO, ONE)),
     "take_pixels": (take_pixels, lambda n: (n((17, 3, 4, 4)), np.arange(17 * 12).reshape(17, 3, 2, 2) % 16)),
     "put_pixels": (put_pixels, lambda n: (n((17, 3, 2, 2)), np.arange(17 * 12).reshape(17, 3, 2, 2) % 16, (4, 4))),
+    "affine_images": (affine_images, lambda n: (n((37, 2, 9, 8)), n((37, 2, 3)))),
     "positive_part": (one_array, lambda n: (n(MANY),)),
     "where_positive": (two_arrays, lambda n: (n(MANY), n(MANY))),
     "leaky_part": (slope(one_array), lambda n: (n(MANY), 0.2)),
