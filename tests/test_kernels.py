@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import scratchnet as sn
 from scratchnet import kernel as kernel_module
 from scratchnet.kernel import Kernel, jit
+from scratchnet.models.kmeans_loops import Bounds
 from tests.conftest import for_all, size
 from tests.op_cases import REGIMES, Draw, geometry, out_length, pair, windows
 
@@ -89,6 +90,36 @@ def affine_images(d, numbers):
     return numbers((N, C, H, W)), numbers((N, 2, 3))
 
 
+def rows_and_centres(d, numbers):
+    """Few rows, or enough for several blocks of them."""
+    D = d.pick(d.int(1, 5), d.int(15, 40))
+    return numbers((d.pick(d.int(1, 9), d.int(100, 300)), D)), numbers((d.int(1, 7), D))
+
+
+def nearest_bounded(d, numbers):
+    """With the bounds of earlier calls, from which the centres have moved since."""
+    x, c = rows_and_centres(d, numbers)
+    return x, c, bounded(x, c, [c + step * numbers(c.shape) for step in (1, 0.1, 0.01)][:d.int(0, 3)])
+
+
+def bounded(x, c, before):
+    bounds = Bounds(len(x), len(c), x.dtype)
+    for earlier in before:
+        Kernel.registry["nearest_bounded"].fast_version(x, earlier.astype(x.dtype), bounds)
+    return bounds
+
+
+def own_squares(d, numbers):
+    x, c = rows_and_centres(d, numbers)
+    return x, c, d.rng.integers(0, len(c), len(x))
+
+
+def add_rows(d, numbers):
+    x, sums = rows_and_centres(d, numbers)
+    t = d.int(0, 50)
+    return sums, x, d.rng.integers(0, len(x), t), d.rng.integers(0, len(sums), t), numbers((t,))
+
+
 def one_array(d, numbers):
     return numbers(d.shape()),
 
@@ -119,6 +150,7 @@ def adam_step(d, numbers):
 ADAM = (0.875, 0.75, 0.5, 2.0, 0.25)
 ONE, TWO = (1, 1), (2, 2)
 MANY = (3, 100_000)                             # enough for the elementwise kernels to use threads
+WIDE = (3000, 300)                              # several blocks of rows for k-means, several slices of columns
 ROWS = {                                        # kernel -> (drawn arguments, arguments large enough for threads)
     "conv_y": (conv_y, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((5,)), TWO, ONE, ONE)),
     "conv_dx": (conv_dx, lambda n: (n((37, 5, 5, 5)), n((5, 3, 3, 2)), n((3,)), (9, 8), TWO, ONE, ONE)),
@@ -129,6 +161,11 @@ ROWS = {                                        # kernel -> (drawn arguments, ar
     "take_pixels": (take_pixels, lambda n: (n((17, 3, 4, 4)), np.arange(17 * 12).reshape(17, 3, 2, 2) % 16)),
     "put_pixels": (put_pixels, lambda n: (n((17, 3, 2, 2)), np.arange(17 * 12).reshape(17, 3, 2, 2) % 16, (4, 4))),
     "affine_images": (affine_images, lambda n: (n((37, 2, 9, 8)), n((37, 2, 3)))),
+    "squares": (rows_and_centres, lambda n: (n(WIDE), n((7, 300)))),
+    "nearest": (rows_and_centres, lambda n: (n(WIDE), n((7, 300)))),
+    "nearest_bounded": (nearest_bounded, lambda n: (n(WIDE), n((7, 300)), Bounds(WIDE[0], 7, n(1).dtype))),
+    "own_squares": (own_squares, lambda n: (n(WIDE), n((7, 300)), np.arange(WIDE[0]) % 7)),
+    "add_rows": (add_rows, lambda n: (n((7, 300)), n(WIDE), np.arange(WIDE[0])[::-1], np.arange(WIDE[0]) % 7, n(WIDE[0]))),
     "positive_part": (one_array, lambda n: (n(MANY),)),
     "where_positive": (two_arrays, lambda n: (n(MANY), n(MANY))),
     "leaky_part": (slope(one_array), lambda n: (n(MANY), 0.2)),

@@ -20,7 +20,7 @@ dense conv2d conv_transpose2d max_pool2d avg_pool2d mse bce_with_logits cross_en
 layers optim models data save load check_grad check_backward GradientError step explain
 layers.Layer layers.Dense layers.Conv2d layers.ConvTranspose2d layers.ReLU layers.LeakyReLU layers.Sigmoid layers.Tanh
 layers.Flatten layers.Reshape layers.BatchNorm layers.Dropout layers.MaxPool2d layers.AvgPool2d layers.Sequential layers.SpectralNorm
-optim.SGD optim.RMSProp optim.Adam optim.AdamW models.VAE models.GAN models.Classifier data.load data.batches
+optim.SGD optim.RMSProp optim.Adam optim.AdamW models.VAE models.GAN models.Classifier models.KMeans data.load data.batches
 """.split()
 
 

@@ -2,6 +2,7 @@
 from .autoencoder import Autoencoder
 from .classifier import Classifier
 from .gan import GAN
+from .kmeans import KMeans
 from .pca import PCA
 from .topology import topology
 from .vae import VAE

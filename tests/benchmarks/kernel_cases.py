@@ -33,7 +33,14 @@ def moments() -> list[np.ndarray]:
     return [array(784, 512).copy(), array(784, 512).copy(), array(784, 512) ** 2]
 
 
+@lru_cache
+def bounds():
+    from scratchnet.models.kmeans_loops import Bounds
+    return Bounds(20000, 10, np.float32)
+
+
 LARGEST = "128×32×28×28"
+PIXELS = "x 20,000×784, c 10×784"
 CASES = {
     "conv_y": ("x 128×32×14×14, w 64×32×3×3, stride 2",
                lambda: (array(128, 32, 14, 14), array(64, 32, 3, 3), None, TWO, ONE, ONE)),
@@ -55,4 +62,10 @@ CASES = {
     "argmax_windows": ("128×64×14×14, 2×2", lambda: (array(128, 64, 14, 14), (2, 2), TWO, (0, 0))),
     "take_pixels": ("128×64×14×14 to 7×7", lambda: (array(128, 64, 14, 14), picked())),
     "put_pixels": ("128×64×7×7 to 14×14", lambda: (array(128, 64, 7, 7), picked(), (14, 14))),
+    "squares": (PIXELS, lambda: (array(20000, 784), array(10, 784))),
+    "nearest": (PIXELS, lambda: (array(20000, 784), array(10, 784))),
+    "nearest_bounded": (PIXELS + ", bounds known", lambda: (array(20000, 784), array(10, 784), bounds())),
+    "own_squares": (PIXELS, lambda: (array(20000, 784), array(10, 784), np.arange(20000) % 10)),
+    "add_rows": ("sums 10×784, x 20,000×784, every row", lambda: (array(10, 784, dtype=np.float64), array(20000, 784),
+                 np.arange(20000), np.arange(20000) % 10, array(20000, dtype=np.float64))),
 }

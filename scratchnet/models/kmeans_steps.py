@@ -1,0 +1,109 @@
+"""The two half-steps of k-means: every row to its nearest centre, every centre to the mean of its rows.
+
+    inertia   J(a, c) = Σ_n w[n]·‖x[n] − c[a[n]]‖²
+
+    assign    a[n] = argmin_j ‖x[n] − c[j]‖²            the best labels for these centres; on a tie the first
+    update    c[j] = Σ_{n: a[n]=j} w[n]·x[n] / W[j]      the best centres for these labels; W[j] = Σ_{a[n]=j} w[n]
+
+Derivation   assign: J is a sum over rows, and each row may pick its own smallest term.
+             update: ∂J/∂c[j] = Σ_{a[n]=j} 2·w[n]·(c[j] − x[n]) = 2·(W[j]·c[j] − Σ w[n]·x[n]), which is 0 at the mean
+             and nowhere else; ∂²J/∂c[j]² = 2·W[j] > 0: a minimum.  In other words, new centre = old centre −
+             ∂J/∂c[j] / (2·W[j]): a step of gradient descent with just the length that ends at the minimum.
+             Neither half-step can raise J, and there are finitely many labelings: it ends.
+Shapes       x (N,D) float32 or float64; c (k,D); a = labels (N,); w (N,).
+Accuracy     Distances are sums of squared differences: ‖x‖² − 2x·c + ‖c‖² would be a matrix product, but far from
+             zero it cancels digits away, and with few centres it is not even faster.  Labels that float32 cannot
+             tell apart are decided in float64.
+Source       Lloyd 1957 (published 1982), "Least squares quantization in PCM", IEEE Trans. Inf. Theory 28;
+             Bottou & Bengio 1994, "Convergence properties of the k-means algorithms" (the gradient view).
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from ..kernel import kernel
+
+
+def assign(x: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """labels[n] = argmin_j ‖x[n] − c[j]‖², (N,)"""
+    return nearest(x, c)
+
+
+def update(x: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.ndarray:
+    """c[j] = Σ w·x / Σ w over the rows of cluster j, (k,D) float64; an empty cluster has no mean: NaN."""
+    sums = add_rows(np.zeros((k, x.shape[1])), x, np.arange(len(x)), labels, w)
+    with np.errstate(invalid="ignore"):
+        return sums / np.bincount(labels, w, k)[:, None]
+
+
+def inertia(x: np.ndarray, c: np.ndarray, labels: np.ndarray, w: np.ndarray) -> float:
+    """J = Σ_n w[n]·‖x[n] − c[labels[n]]‖²"""
+    return float(w @ own_squares(x, c, labels))
+
+
+class Means:
+    """`update`, again and again: from the sums of the last time, only the rows that changed cluster are moved over.
+
+    A cluster is summed anew once as many rows came or left as it has: rounding cannot pile up.
+    """
+
+    def __init__(self, x: np.ndarray, w: np.ndarray, k: int):
+        self.x, self.w, self.k, self.labels = x, w, k, np.full(len(x), -1)
+        self.sums, self.moves = np.zeros((k, x.shape[1])), np.full(k, np.inf)      # moves since summed anew
+
+    def update(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(Σ w·x, Σ w) of every cluster: (k,D) and (k,)."""
+        k, before = self.k, self.labels
+        changed = np.flatnonzero(labels != before)
+        new, old = labels[changed], before[changed]
+        self.moves += np.bincount(new, minlength=k) + np.bincount(old[old >= 0], minlength=k)
+        anew = self.moves >= np.bincount(labels, minlength=k)
+        self.sums[anew], self.moves[anew] = 0, 0
+
+        members = np.flatnonzero(anew[labels])                 # of the clusters that are summed anew
+        come = ~anew[new]
+        leave = (old >= 0) & ~anew[old]
+        rows = np.concatenate([members, changed[come], changed[leave]])
+        clusters = np.concatenate([labels[members], new[come], old[leave]])
+        w = np.concatenate([self.w[members], self.w[changed[come]], -self.w[changed[leave]]])
+        self.sums = add_rows(self.sums, self.x, rows, clusters, w)
+        self.labels = labels.copy()
+        return self.sums, np.bincount(labels, self.w, k)
+
+
+# ---- kernels: the references; the loops that run by default are in kmeans_loops.py -------------------
+
+
+@kernel
+def squares(x, c):
+    """d[n,j] = ‖x[n] − c[j]‖², in the dtype of x"""
+    d = np.empty((len(x), len(c)), x.dtype)
+    for j, one in enumerate(c):
+        d[:, j] = np.square(x.astype(np.float64) - one).sum(axis=1)
+    return d
+
+
+@kernel
+def nearest(x, c):
+    """labels[n] = argmin_j ‖x[n] − c[j]‖², the first on a tie"""
+    return squares.reference(x.astype(np.float64), c).argmin(axis=1)
+
+
+@kernel
+def nearest_bounded(x, c, bounds):
+    """The same; `bounds` remembers distances of the call before and saves the fast version most of its work."""
+    return nearest.reference(x, c)
+
+
+@kernel
+def own_squares(x, c, labels):
+    """d[n] = ‖x[n] − c[labels[n]]‖², in float64"""
+    return np.square(x.astype(np.float64) - c[labels]).sum(axis=1)
+
+
+@kernel
+def add_rows(sums, x, rows, clusters, w):
+    """sums[clusters[t]] += w[t]·x[rows[t]] for every t, in this order"""
+    sums = sums.copy()
+    np.add.at(sums, clusters, w[:, None] * x[rows])
+    return sums
