@@ -1,2 +1,4 @@
-"""How good is it?  Neighbours of codes; clusterings against labels."""
+"""How good is it?  Neighbours of codes; clusterings against labels; made images against real ones."""
+from .generative import class_shares, frechet_distance, inception_score, neighbours
 from .neighbours import gaps, nearest, neighbour_accuracy
+from .reader import Quality, features, quality, trained_reader

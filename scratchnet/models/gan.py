@@ -87,7 +87,7 @@ class GAN(Layer):
 class Turn(NamedTuple):
     """What one step of both players says, measured before their weights move."""
     discriminator: float                        # L_D, without the penalty
-    generator: float                            # L_G
+    generator: float                            # L_G; NaN on steps on which G rests
     accuracy: float                             # share of images that D judges rightly: real if D(x) > 0
     penalty: float                              # NaN on steps without one
 
@@ -122,12 +122,14 @@ def generator_step(gan: GAN, optimiser: Optimiser, fake: Tensor, game: Game = no
 
 
 def train_step(gan: GAN, optimisers: tuple[Optimiser, Optimiser], x: Array, *, game: Game = non_saturating,
-               penalty: Callable | None = None, average: Average | None = None, rng=None) -> Turn:
-    """One step of each player, D first.  optimisers: of G's and of D's weights."""
+               penalty: Callable | None = None, critics: int = 1, average: Average | None = None, rng=None) -> Turn:
+    """A step of D, and on every `critics`-th one of G.  optimisers: of G's and of D's weights, in this order."""
     of_generator, of_discriminator = optimisers
     real = gan.real(x)
     fake = gan(gan.noise(len(real), rng))
     loss, accuracy, extra = discriminator_step(gan, of_discriminator, real, fake, game, penalty, rng)
+    if of_discriminator.t % critics:
+        return Turn(loss, math.nan, accuracy, extra)
     turn = Turn(loss, generator_step(gan, of_generator, fake, game), accuracy, extra)
     if average is not None:
         average.update(gan.generator)

@@ -1,0 +1,18 @@
+"""11 · A generative adversarial network of dense layers: a forger and an expert, and how they learn from each other.
+
+    python examples/11_gan.py                          MNIST if it can be had, else drawn digits
+    python examples/11_gan.py --resume --epochs 20     go on from the checkpoint in --out
+
+Read scratchnet/models/gan.py beside this one: the two players' steps, and where the graph is cut.  The losses are
+derived in scratchnet/models/gan_losses.py, the loop and the pictures are in gan_study.py.  Ctrl-C leaves the
+checkpoint of the last whole epoch; --resume repeats nothing and ends at the same numbers as an unbroken run.
+Expected last line:  Fréchet distance … (last weights …; real images …), smallest class … %, coverage …
+"""
+from gan_study import Recipe, main
+
+from scratchnet.models import gan_networks
+
+RECIPES = {"dense": Recipe("dense layers, non-saturating loss", gan_networks.dense, lr=2e-4)}
+
+if __name__ == "__main__":
+    main(__doc__, RECIPES, "out/gan")
