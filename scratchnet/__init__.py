@@ -1,5 +1,5 @@
 """scratchnet: a deep-learning engine to read, in NumPy, with every gradient derived beside its code."""
-from . import data, debug, init, kernel, layers, models, optim, plot, study
+from . import data, debug, init, kernel, layers, metrics, models, optim, plot, study
 from .autograd import backward_steps, grad, no_grad
 from .check import GradientError, check_backward, check_grad
 from .debug import explain, step

@@ -5,7 +5,7 @@ Fréchet distance   between Gaussians with the means and covariances of both clo
                    0 where they agree; it rises with blur, noise and missing kinds alike.
 Score              exp E KL(p(y|x) ‖ p(y)) for the reader's answers p(y|x): from 1 (it cannot tell what anything
                    is, or all is the same) to the number of classes (sure of each, and all equally often).
-Neighbours         Around each point lies a ball that reaches to its k-th nearest fellow.  With balls around real
+Overlap            Around each point lies a ball that reaches to its k-th nearest fellow.  With balls around real
                    points: precision, the share of made points in any ball; density, in how many of them they lie,
                    over k; coverage, the share of balls that hold a made point.  Recall: the share of real points in
                    a ball around a made one.  Fidelity: precision, density.  Diversity: recall, coverage.
@@ -66,21 +66,21 @@ def class_shares(probabilities: np.ndarray) -> np.ndarray:
     return np.bincount(p.argmax(axis=1), minlength=p.shape[1]) / len(p)
 
 
-class Neighbours(NamedTuple):
+class Overlap(NamedTuple):
     precision: float
     recall: float
     density: float
     coverage: float
 
 
-def neighbours(real: np.ndarray, made: np.ndarray, k: int = 5) -> Neighbours:
+def overlap(real: np.ndarray, made: np.ndarray, k: int = 5) -> Overlap:
     """Precision, recall, density and coverage by balls that reach to the k-th nearest fellow.
 
     Errors   ValueError: clouds of different D, or with fewer than k + 1 points.
     """
     real, made = (check_points(n, a, least=k + 1).astype(np.float64) for n, a in (("real", real), ("made", made)))
     if real.shape[1] != made.shape[1]:
-        raise ValueError(f"neighbours: real {real.shape} and made {made.shape}, expected as many columns in both")
+        raise ValueError(f"overlap: real {real.shape} and made {made.shape}, expected as many columns in both")
     around_real, around_made = reach(real, k), reach(made, k)
     held, in_balls, covered = np.zeros(len(made)), 0, []       # held: how many real balls hold each made point
     for i in range(0, len(real), BLOCK):
@@ -89,7 +89,7 @@ def neighbours(real: np.ndarray, made: np.ndarray, k: int = 5) -> Neighbours:
         held += inside.sum(axis=0)
         covered.append(inside.any(axis=1))
         in_balls += int((d <= around_made).any(axis=1).sum())
-    return Neighbours(float((held > 0).mean()), in_balls / len(real), float(held.mean() / k),
+    return Overlap(float((held > 0).mean()), in_balls / len(real), float(held.mean() / k),
                       float(np.concatenate(covered).mean()))
 
 
@@ -103,18 +103,6 @@ def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """‖aᵢ − bⱼ‖² = ‖aᵢ‖² − 2 aᵢ·bⱼ + ‖bⱼ‖², (len(a), len(b)): one matrix product."""
     d = (a * a).sum(axis=1)[:, None] - 2 * (a @ b.T) + (b * b).sum(axis=1)
     return np.maximum(d, 0, out=d)
-
-
-def nearest(points: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each row of `points`, which row of `among` is nearest, and how far it is; trailing axes are flattened.
-
-    Of made images among the training images: is the network reciting?
-    """
-    a, b = points.reshape(len(points), -1), among.reshape(len(among), -1)
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(f"nearest: points {points.shape}, among {among.shape}: expected rows of equal size")
-    where = np.concatenate([squared_distances(a[i:i + 100], b).argmin(axis=1) for i in range(0, len(a), 100)])
-    return where, np.sqrt(((a - b[where]) ** 2).sum(axis=1))
 
 
 def check_points(name: str, points: np.ndarray, least: int) -> np.ndarray:

@@ -17,13 +17,13 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from ..autograd import no_grad
 from ..data.batching import batches
 from ..data.files import cache_folder
 from ..models.classifier import Classifier, train_step
+from ..models.images import in_batches
 from ..optim import Adam, one_cycle
 from ..storage import CheckpointError, load, save
-from .generative import class_shares, frechet_distance, inception_score, neighbours
+from .generative import class_shares, frechet_distance, inception_score, overlap
 
 BATCH, LR, SEED = 64, 2e-3, 0
 
@@ -74,10 +74,9 @@ def probe() -> np.ndarray:
     return np.random.default_rng(0).random((4, 1, 28, 28)).astype(np.float32)
 
 
-def features(model: Classifier, images: np.ndarray, batch: int = 500) -> np.ndarray:
+def features(model: Classifier, images: np.ndarray) -> np.ndarray:
     """(N, 128): the last hidden layer's answer to each image."""
-    with no_grad():
-        return np.concatenate([model.features(images[i:i + batch]).numpy() for i in range(0, len(images), batch)])
+    return in_batches(model.features, images)
 
 
 class Quality(NamedTuple):
@@ -100,4 +99,4 @@ def quality(model: Classifier, made: np.ndarray, test: np.ndarray, train: np.nda
     distance = frechet_distance(real, mine)
     return Quality(distance, 100 * distance / float(real.var(axis=0, dtype=np.float64).sum()),
                    frechet_distance(real, features(model, train[:len(test)])), inception_score(answers),
-                   *neighbours(real, mine), class_shares(answers).tolist())
+                   *overlap(real, mine), class_shares(answers).tolist())

@@ -24,7 +24,6 @@ from typing import Callable, Iterator, NamedTuple
 
 import numpy as np
 
-from ..autograd import no_grad
 from ..layers import Array, Layer
 from ..optim import Optimiser
 from ..rng import generator
@@ -32,7 +31,7 @@ from ..tensor import Tensor
 from .ema import Average
 from .gan_losses import Game, non_saturating
 from .gan_networks import conv
-from .images import check_images
+from .images import check_images, in_batches
 
 
 class Diverged(FloatingPointError):
@@ -68,18 +67,15 @@ class GAN(Layer):
                              "images from −1 to 1 become (x + 1) / 2")
         return 2.0 * x - 1.0
 
-    def images(self, z: Array, average: Layer | None = None, batch: int = 500) -> np.ndarray:
+    def images(self, z: np.ndarray, average: Layer | None = None) -> np.ndarray:
         """G(z) as images in [0, 1], at test time; by the averaged weights if they are given."""
         network = average or self.generator
-        was_training, parts = network.training, []
+        was_training = network.training
         network.eval()
         try:
-            with no_grad():
-                for i in range(0, len(z), batch):
-                    parts.append(0.5 * (network(z[i:i + batch]).numpy() + 1))
+            return 0.5 * in_batches(network, z) + 0.5
         finally:
             network.train(was_training)
-        return np.concatenate(parts)
 
 
 # ---- the two steps --------------------------------------------------------------------------------
