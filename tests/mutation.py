@@ -19,6 +19,7 @@ import textwrap
 import warnings
 from contextlib import contextmanager
 from functools import partial
+from os.path import commonprefix
 from typing import Callable, Iterator, NamedTuple
 
 from tests.mutation_edits import edits
@@ -84,7 +85,19 @@ def difference(before: str, after: str) -> tuple[str, str]:
         a, b = a[1:], b[1:]
     while a and b and a[-1] == b[-1]:
         a, b = a[:-1], b[:-1]
-    return tuple("; ".join(line.strip() for line in lines) or "(nothing)" for lines in (a, b))
+    a, b = ("; ".join(line.strip() for line in lines) or "(nothing)" for lines in (a, b))
+    return shortened(a, b)
+
+
+def shortened(a: str, b: str, context: int = 20) -> tuple[str, str]:
+    """Two long lines cut to where they differ, with some characters on either side."""
+    if max(len(a), len(b)) <= 60:
+        return a, b
+    head = len(commonprefix([a, b]))
+    tail = len(commonprefix([a[head:][::-1], b[head:][::-1]]))
+    start = max(0, head - context)
+    cut = [text[start:len(text) - tail] + text[len(text) - tail:][:context] for text in (a, b)]
+    return tuple("…" * (start > 0) + text + "…" * (tail > context) for text in cut)
 
 
 @contextmanager

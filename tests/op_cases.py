@@ -97,7 +97,7 @@ class Draw:
         if kind == "one":
             return self.pick(*range(ndim - 1, -ndim - 1, -1))
         chosen = self.draw(st.permutations(range(ndim)))[:self.int(1, ndim)]
-        return tuple(a - ndim if self.pick(True, False) else a for a in chosen)
+        return self.pick(tuple, list)(a - ndim if self.pick(True, False) else a for a in chosen)
 
     def shrunk(self, full: tuple) -> tuple:
         """A shape that broadcasts to `full`: leading axes left out, others set to 1."""
