@@ -50,7 +50,7 @@ plane = PCA(2).fit(codes) if args.latent > 2 else None                     # mor
 places = gaps(codes, 9, rng)
 flat, marks = (codes, places) if plane is None else (plane.encode(codes), plane.encode(places))
 if args.latent > 1:
-    to.write(plot.latents, [plot.Panel("nine places in the gaps are numbered", flat, labels, marks=marks)], names=names,
+    to.write(plot.latents, [plot.Panel("nine places in the gaps are numbered", flat, labels, marks=marks)], names=names, prior=False,
              to="latent", title="Codes of the test images")
 to.write(plot.images, model.images(places), to="gaps", title="Decoded from the gaps", columns=9, headings=list("123456789"))
 

@@ -79,19 +79,16 @@ def latent(codes: np.ndarray, labels: np.ndarray, path, *, title: str, caption: 
     axes = fig.subplots()
     scatter(axes, codes, labels, names)
     axes.set_xlabel(axes_names[0]), axes.set_ylabel(axes_names[1])
+    name_classes(fig, labels, names)
     return write(fig, path)
 
 
-def scatter(axes, codes: np.ndarray, labels: np.ndarray, names: Sequence[str] = "0123456789",
-            legend: bool = True) -> None:
+def scatter(axes, codes: np.ndarray, labels: np.ndarray, names: Sequence[str] = "0123456789") -> None:
     from matplotlib.patheffects import withStroke
     axes.scatter(*codes.T, s=2, alpha=0.5, linewidths=0, c=[COLOURS[i] for i in labels])
     for i in np.unique(labels):
-        axes.plot([], [], "o", ms=5, color=COLOURS[i], label=names[i])
         axes.text(*np.median(codes[labels == i], axis=0), names[i], ha="center", va="center", weight="bold",
                   fontsize=14 if len(names[i]) == 1 else 8, path_effects=[withStroke(linewidth=3, foreground="white")])
-    if legend:
-        axes.legend(title="class", fontsize=8, title_fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 class Panel(NamedTuple):
@@ -107,8 +104,8 @@ class Panel(NamedTuple):
 
 
 def latents(panels: Sequence[Panel], path, *, title: str, caption: str = "", names: Sequence[str] = "0123456789",
-            columns: int = 3) -> Path:
-    """Several planes of codes side by side, each at its own scale; the dashed circle is N(0, 1) at one σ in all."""
+            columns: int = 3, axes_names=("z₁", "z₂"), prior: bool = True) -> Path:
+    """Several planes of codes side by side, each at its own scale.  prior: with N(0, 1) as a dashed circle at one σ."""
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     fig = figure(4.4 * columns + 0.9, 4.3 * rows + 0.7, title, caption)
@@ -117,19 +114,25 @@ def latents(panels: Sequence[Panel], path, *, title: str, caption: str = "", nam
         axes.axis("off")
     for axes, panel in zip(cells.flat, panels):
         if panel.sigma is None:
-            scatter(axes, panel.codes, panel.labels, names, legend=False)
+            scatter(axes, panel.codes, panel.labels, names)
         else:
             clouds(axes, panel.codes, panel.sigma, panel.labels, names)
         for i, place in enumerate(panel.marks if panel.marks is not None else (), start=1):
             axes.annotate(str(i), place, ha="center", va="center", fontsize=8, color="white",
                           bbox=dict(boxstyle="circle,pad=0.2", facecolor="black", edgecolor="white"))
-        prior_circle(axes)
+        if prior:
+            prior_circle(axes)
         axes.set_title(panel.heading, fontsize=10)
-        axes.set_xlabel("z₁"), axes.set_ylabel("z₂")
-    for i in np.unique(np.concatenate([panel.labels for panel in panels])):
-        cells[0, 0].plot([], [], "o", ms=5, color=COLOURS[i], label=names[i])
-    fig.legend(*cells[0, 0].get_legend_handles_labels(), title="class", fontsize=8, title_fontsize=8, loc="outside right center")
+        axes.set_xlabel(axes_names[0]), axes.set_ylabel(axes_names[1])
+    name_classes(fig, np.concatenate([panel.labels for panel in panels]), names)
     return write(fig, path)
+
+
+def name_classes(fig, labels: np.ndarray, names: Sequence[str]) -> None:
+    """The legend of all scatters, at the right of the figure."""
+    from matplotlib.lines import Line2D
+    dots = [Line2D([], [], marker="o", linestyle="", ms=5, color=COLOURS[i], label=names[i]) for i in np.unique(labels)]
+    fig.legend(handles=dots, title="class", fontsize=8, title_fontsize=8, loc="outside right center")
 
 
 def ellipses(mu: np.ndarray, sigma: np.ndarray, labels: np.ndarray, path, *, title: str, caption: str = "",

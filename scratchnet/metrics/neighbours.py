@@ -43,11 +43,11 @@ def neighbour_accuracy(codes: np.ndarray, labels: np.ndarray, test_codes: np.nda
 def gaps(codes: np.ndarray, count: int, rng: np.random.Generator, *, tries: int = 4000) -> np.ndarray:
     """`count` places (count,D) amid the codes and far from all of them, each far from the others too.
 
-    Of many random places in the box that holds the middle nine tenths of every coordinate, take the one
-    that is farthest from codes and places taken before, and again.
+    Of many random places on lines between two codes, take the one that is farthest from all codes and
+    from the places taken before, and again.
     """
-    low, high = np.quantile(codes, [0.05, 0.95], axis=0)
-    places = rng.uniform(low, high, (tries, codes.shape[1]))
+    ends, t = codes[rng.integers(0, len(codes), (2, tries))], rng.uniform(0, 1, (tries, 1))
+    places = (1 - t) * ends[0] + t * ends[1]
     free = nearest(places, codes, 1)[1][:, 0]                              # (tries,) distance to the nearest code
     taken = []
     for _ in range(count):
