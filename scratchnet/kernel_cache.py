@@ -37,6 +37,13 @@ VERSIONS = (platform.python_implementation(), sys.version_info[:3], numba.__vers
 SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")     # of numba.config
 
 
+def load_numba() -> None:
+    """What Numba puts off until it first compiles or finds a loop: its table of all that it can compile."""
+    cpu = numba.core.registry.cpu_target
+    cpu.typing_context.refresh()
+    cpu.target_context.refresh()
+
+
 def njit(function, **options):
     """numba.njit with this cache."""
     loop = numba.njit(function, **options)      # with NUMBA_DISABLE_JIT=1 it is `function` itself,

@@ -11,6 +11,7 @@ from typing import Iterator
 import numpy as np
 
 from . import init, ops
+from .kernel import prepare
 from .ops.conv_checks import pair
 from .rng import generator
 from .state import check_state
@@ -116,6 +117,7 @@ def layers_and_tensors(name: str, value) -> Iterator[tuple[str, Layer | Tensor]]
 
 
 def parameter(array: np.ndarray) -> Tensor:
+    prepare()
     return Tensor(array, requires_grad=True)
 
 
