@@ -1,174 +1,181 @@
-"""Compare gradients with measured slopes, and say which one is wrong, where and by how much.
+"""check_grad and check_backward: is this gradient right, and if not, what is the mistake?
 
-Both checks contract the output with random numbers g (never ones: mistakes hide behind a plain sum),
-φ(a) = ⟨g, f(a)⟩, and compare ∂φ/∂a with slopes of φ: entry by entry where an input is small, along
-random directions where it is large.
+Both compare what a backward returns with measured slopes, for several random g = ∂L/∂y (never ones: mistakes
+hide behind a plain sum), on several draws of different shapes, entry by entry where an input is small and along
+random directions where it is large.  A gradient that is wrong goes to diagnose.py.
 """
 from __future__ import annotations
 
-import inspect
-from typing import Callable, NamedTuple, Sequence
+import time
+from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from ..autograd import grad
-from ..ops import mul, sum
 from ..rng import generator
 from ..tensor import Tensor
-from .numeric import slope
+from . import engine, properties
+from .compare import Verdict, along_directions, compare
+from .diagnose import diagnose, from_directions
+from .draw import Draw
+from .findings import Finding, GradientError, Passed
+from .subject import Subject, pair, parameter_names
 
-EVERY_ENTRY = 300                               # larger inputs are checked along this many / 10 directions
-
-
-class Finding(NamedTuple):
-    """One wrong gradient.  code: SHAPE, MISSING, NOT_FINITE or WRONG."""
-    target: str
-    code: str
-    detail: dict
-    text: str
-
-
-class GradientError(AssertionError):
-    """A gradient is not the slope it claims to be.  `findings` holds what was found, one per input."""
-
-    def __init__(self, findings: Sequence[Finding]):
-        self.findings = list(findings)
-        super().__init__("\n".join(f.text for f in self.findings))
+EVERY_ENTRY = 300                               # larger inputs are checked along random directions
+DRAWS = 3
+CHANCE = {"ACCUMULATES", "NONDETERMINISTIC", "RANDOM_FORWARD", "STALE"}
 
 
-def check_grad(f: Callable, *arrays, sample: Callable | None = None, order: int = 1, rng=None,
-               tol: float = 1e-6) -> float:
-    """Check the gradients of f, a function of Tensors, at `arrays` or at three draws of sample(rng).
+def check_grad(f: Callable, *arrays: Any, sample: Callable | None = None, order: int = 1, rng=None, tol: float = 1e-6,
+               at_kinks: str | None = None, plot: str | None = None, sizes: dict | None = None) -> Passed:
+    """Check the gradients of f, a function of Tensors or a layer, at `arrays` or at three draws of sample(rng).
 
-    order=2 checks the gradients of the gradients as well.  Returns the largest error, relative to each
-    gradient's largest entry.  Raises GradientError; TypeError if f does not return a Tensor.
+    order=2     checks the gradients of the gradients as well.
+    at_kinks    "left" or "right": the one slope to count as right at a kink; by default any between the two is.
+    plot        a file for the picture of what is wrong.
+    Integer and boolean arrays are passed on as they are, as constants (labels, masks).
+    Returns     the largest relative error, a float with .notes.
+    Raises      GradientError, whose .findings name the mistakes; TypeError if f does not return a Tensor.
     """
     if order not in (1, 2):
         raise ValueError(f"check_grad: order is {order!r}, expected 1 or 2")
     if (sample is None) == (not arrays):
         raise TypeError("check_grad: pass the arrays to check at, or sample=, one of the two")
     rng = generator(0 if rng is None else rng)
-    draws = [tuple(sample(rng)) for _ in range(3)] if sample is not None else [arrays]
-    names = parameter_names(f, len(draws[0]))
-    worst = 0.0
-    for draw in draws:
-        worst = max(worst, compare(*first_order(f), draw, names, rng, tol))
-        if order >= 2:
-            worst = max(worst, compare(*second_order(f, draw, rng), draw, names, rng, tol))
-    return worst
+    draws = drawn(sample if sample is not None else arrays, rng)
+    with engine.arranged(f) as (names, parameters):
+        names = parameter_names(f if not parameters else f.forward, len(draws[0])) + names
+        draws = [d + [p.astype(float) for p in parameters] for d in draws]
+        subject = engine.first_order(f, names)
+        passed = check(lambda d: subject, draws, rng, tol, at_kinks, plot, sizes, by_node=f)
+        if order == 2:
+            second = check(lambda d: engine.second_order(subject, d, rng), draws, rng, tol, at_kinks, plot, sizes,
+                           heading="at second order: ")
+            passed = Passed(max(passed, second), passed.notes + second.notes)
+    return passed
 
 
-def check_backward(forward: Callable, backward: Callable, sample, *, rng=None, tol: float = 1e-6) -> float:
+def check_backward(forward: Callable, backward: Callable, sample: Any, *, rng=None, tol: float = 1e-6,
+                   at_kinks: str | None = None, plot: str | None = None, sizes: dict | None = None,
+                   wrt: Sequence[str] | None = None) -> Passed:
     """Check a plain NumPy pair: y = forward(*arrays); backward(g, *arrays) gives one gradient per array.
 
-    sample   a tuple of arrays, or a function rng -> tuple (then three draws, best of different shapes).
+    sample   a tuple of arrays, or a function rng → tuple (then three draws, best of different shapes).
+    The gradients may come as a tuple, a list, a dict by name, or one array for one input; None stands for an
+    integer input, which is a constant.  Forward runs before each backward, so backward may use what it kept.
+    Returns and raises as check_grad does; an exception inside backward is a finding, too.
     """
     rng = generator(0 if rng is None else rng)
-    draws = [tuple(sample(rng)) for _ in range(3)] if callable(sample) else [tuple(sample)]
-    names = parameter_names(forward, len(draws[0]))
-
-    def gradients(g, *arrays):
-        result = backward(g, *arrays)
-        return list(result) if isinstance(result, (tuple, list)) else [result]
-    return max(compare(lambda *a: np.asarray(forward(*a)), gradients, draw, names, rng, tol) for draw in draws)
+    draws = drawn(sample, rng)
+    subject = pair(forward, backward, len(draws[0]))
+    return check(lambda d: subject, draws, rng, tol, at_kinks, plot, sizes, wrt=wrt)
 
 
-def first_order(f: Callable) -> tuple[Callable, Callable]:
-    """(value, gradients) of f on arrays, by the engine."""
-    def value(*arrays):
-        y = f(*(Tensor(a) for a in arrays))
-        if not isinstance(y, Tensor):
-            raise TypeError(f"check_grad: f returned a {type(y).__name__}, expected a Tensor: use sn.* functions")
-        return y.numpy()
-
-    def gradients(g, *arrays):
-        xs = [Tensor(a, requires_grad=True) for a in arrays]
-        return [d if d is None else d.numpy() for d in grad(f(*xs), xs, g)]
-    return value, gradients
-
-
-def second_order(f: Callable, draw: tuple, rng) -> tuple[Callable, Callable]:
-    """The same for a ↦ Σᵢ ⟨rᵢ, ∂⟨g, f⟩/∂aᵢ⟩ with random g and rᵢ: every second derivative takes part."""
-    g = rng.standard_normal(np.shape(first_order(f)[0](*draw)))
-    r = [rng.standard_normal(np.shape(a)) for a in draw]
-
-    def contracted(*xs):
-        with_grad = [x if x.requires_grad else Tensor(x, requires_grad=True) for x in xs]
-        gs = grad(f(*with_grad), with_grad, g, create_graph=True)
-        total = Tensor(np.zeros(()))
-        for d, ri in zip(gs, r):
-            total = total if d is None else total + sum(mul(d, ri))
-        return total
-    return first_order(contracted)
-
-
-def compare(value: Callable, gradients: Callable, draw: tuple, names: list[str], rng, tol: float) -> float:
-    if not draw:
+def drawn(sample, rng) -> list[list]:
+    """The arrays of each draw: floats as float64, integers and booleans as they are."""
+    draws = [list(sample(rng)) for _ in range(DRAWS)] if callable(sample) else [list(sample)]
+    if not draws[0]:
         raise TypeError("the sample is empty: there is no input to check")
-    draw = [np.array(a.numpy() if isinstance(a, Tensor) else a, dtype=np.float64) for a in draw]
-    y = value(*(a.copy() for a in draw))
-    g = rng.standard_normal(y.shape)
-    got = gradients(g.copy(), *(a.copy() for a in draw))
-    if len(got) != len(draw):
-        raise GradientError([Finding("*", "SHAPE", {"got": len(got), "expected": len(draw)},
-                                     f"{len(got)} gradients were returned for {len(draw)} inputs")])
-    findings, worst = [], 0.0
-    for i, (name, a, d) in enumerate(zip(names, draw, got)):
-        def phi(t, v, i=i):
-            moved = [b + t * v if j == i else b for j, b in enumerate(draw)]
-            return float(np.sum(g * value(*moved)))
-        error, finding = compare_one(name, phi, a, d, y, g, rng, tol)
-        worst = max(worst, error)
-        findings += [finding] if finding else []
+    return [as_float64(d) for d in draws]
+
+
+def as_float64(arrays: Sequence) -> list:
+    arrays = [a.numpy() if isinstance(a, Tensor) else np.asarray(a) if isinstance(a, (list, float, np.floating)) else a
+              for a in arrays]
+    some_float = any(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in arrays)
+    for i, a in enumerate(arrays):
+        if isinstance(a, np.ndarray) and a.dtype.kind == "c":
+            raise TypeError(f"input {i} is complex: gradients are checked for real inputs; split it into real and imaginary part")
+        if isinstance(a, np.ndarray) and (a.dtype.kind == "f" or not some_float and a.dtype.kind in "iu"):
+            arrays[i] = a.astype(np.float64)
+        elif not some_float and isinstance(a, (int, np.integer)) and not isinstance(a, bool):
+            arrays[i] = np.array(float(a))
+    return arrays
+
+
+def check(subject_of: Callable[[list], Subject], samples: list[list], rng, tol: float, at_kinks, plot, sizes,
+          by_node: Callable | None = None, heading: str = "", wrt: Sequence[str] | None = None) -> Passed:
+    """Run the whole check; raise what was found."""
+    draws = [Draw(subject_of(s), s, rng, sizes=sizes(*s) if callable(sizes) else sizes, wrt=wrt)
+             for s in samples]
+    if not draws[0].wrt:
+        raise TypeError("the sample holds no array of floats: there is nothing to differentiate by")
+    findings, notes, worst = properties.memory(draws), [], 0.0
+    live = [d for d in draws if d.crash is None and d.count_is_right]
+    crashed = [d for d in draws if d.crash is not None]
+    if not live and not crashed:
+        d = draws[0]
+        findings.append(Finding("*", "SHAPE", f"{d.count} gradients for {len(d.inputs)} inputs", f"backward returned {d.count} gradients "
+                                f"for {len(d.inputs)} inputs: one for each is expected, in their order"))
+    states = properties.behaviour(live[0], rng) if live else []
+    findings += states
+    if not any(f.code in CHANCE for f in states):
+        for name in live[0].wrt if live else ():
+            error, finding, note = one_input(live, name, tol, at_kinks)
+            findings += [finding] if finding else []
+            notes += note
+            worst = max(worst, error)
+            if not finding:
+                findings += properties.rounding(live[0], [name], {name: error})
+        if live and live[0].right_all:
+            remembered = properties.stale(live[0], rng)
+            findings = remembered + (findings if not remembered else [f for f in findings if f.code != "UNKNOWN"])
+    if crashed:
+        findings.append(properties.crash(crashed, live))
+    if findings and by_node is not None and not any(f.code in CHANCE for f in states):
+        findings = engine.blame(by_node, draws, findings, rng)
+    for f in findings:
+        f.text = heading + f.text
     if findings:
-        raise GradientError(findings)
-    return worst
+        error = GradientError(findings)
+        if plot is not None:
+            error.plot(plot)
+        raise error
+    if draws[0].single:
+        notes.append("forward computes in single precision: checked to 3 digits only; compute in float64 for a sharp check")
+    return Passed(worst, notes)
 
 
-def compare_one(name: str, phi: Callable, a, d, y, g, rng, tol: float) -> tuple[float, Finding | None]:
-    if d is not None and np.shape(d) != a.shape:
-        return np.inf, Finding(name, "SHAPE", {"got": np.shape(d), "expected": a.shape},
-                               f"{name}: the gradient has shape {np.shape(d)}, expected {a.shape} like {name} itself")
-    if d is not None and not np.isfinite(d).all():
-        return np.inf, Finding(name, "NOT_FINITE", {}, f"{name}: the gradient contains NaN or infinity")
-    analytic_of = np.zeros(a.shape) if d is None else np.asarray(d, dtype=np.float64)
-    if a.size <= EVERY_ENTRY:
-        directions = ((index, unit(a.shape, index)) for index in np.ndindex(*a.shape))
-    else:
-        directions = ((f"direction {k}", rng.standard_normal(a.shape)) for k in range(EVERY_ENTRY // 10))
-    scale = float(np.sum(np.abs(g * y))) + 1e-300
-    rows = []
-    for where, v in directions:
-        measured, analytic = slope(lambda t: phi(t, v), scale), float(np.sum(analytic_of * v))
-        nearest = min(max(analytic, measured.low), measured.high)
-        rows.append((where, analytic, nearest, abs(analytic - nearest)))
-    size = max(max(abs(n), abs(b)) for _, b, n, _ in rows) or 1.0
-    where, analytic, numeric, error = max(rows, key=lambda row: row[3])
-    if error <= tol * size + 1e-10 * scale:
-        return error / size, None
-    wrong = sum_of(row[3] > tol * size for row in rows)
-    code = "MISSING" if d is None else "WRONG"
-    what = "no gradient reaches it" if d is None else f"backward {analytic:+.6e}"
-    return error / size, Finding(name, code, {"where": where, "analytic": analytic, "numeric": numeric},
-                                 f"{name}: {what}, measured {numeric:+.6e} at {where}; {wrong} of {len(rows)} "
-                                 "places are wrong")
+def one_input(draws: list[Draw], name: str, tol: float, at_kinks) -> tuple[float, Finding | None, list[str]]:
+    """(error, finding or None, notes) for one input over all draws."""
+    wrong: list[tuple[Draw, Verdict]] = []
+    worst, notes = 0.0, []
+    for d in draws:
+        got, x = d.got[name], d.inputs[name]
+        if got[0] is not None and got[0].shape != x.shape:
+            d.right_all = False
+            wrong.append((d, Verdict(np.inf, np.ones(x.shape, bool), np.zeros(x.shape, bool))))
+            continue
+        v = compare(d, name, tol, at_kinks) if x.size <= EVERY_ENTRY else along_directions(d, name, tol, np.random.default_rng(0))
+        d.right_all &= not v.wrong.any()
+        worst = max(worst, v.error)
+        if v.kinks.any():
+            notes.append(f"{name}: {int(v.kinks.sum())} of {x.size} entries are at a kink, where any slope between those of the two "
+                         "sides is right")
+        if v.wrong.any():
+            wrong.append((d, v))
+    if not wrong:
+        return worst, None, notes
+    if all(got is None for d, _ in wrong for got in d.got[name]):
+        return np.inf, Finding(name, "NO_GRAD", "", f"backward returns no gradient for {name}, and the output does depend on it"), notes
+    if all(v.outside for _, v in wrong):
+        return worst, at_a_kink(wrong, name, at_kinks), notes
+    began = time.perf_counter()
+    small = [(d, v) for d, v in wrong if d.affordable(name)]
+    finding = diagnose(small, name) if small else from_directions(wrong, name)
+    finding.data["seconds"] = time.perf_counter() - began
+    return worst, finding, notes
 
 
-def sum_of(flags) -> int:
-    return len([1 for flag in flags if flag])
-
-
-def unit(shape: tuple, index: tuple) -> np.ndarray:
-    v = np.zeros(shape)
-    v[index] = 1.0
-    return v
-
-
-def parameter_names(f: Callable, n: int) -> list[str]:
-    """The names f gives its first n parameters, or numbers where it does not say."""
-    try:
-        names = [p.name for p in inspect.signature(f).parameters.values()
-                 if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    except (TypeError, ValueError):
-        names = []
-    return names[:n] if len(names) >= n else [f"input {i}" for i in range(n)]
+def at_a_kink(wrong: list[tuple[Draw, Verdict]], name: str, convention) -> Finding:
+    """Right wherever there is a derivative, wrong where there are only two sides."""
+    d, v = wrong[0]
+    e = int(np.flatnonzero(v.wrong.ravel())[0])
+    g = d.gs[0].ravel()
+    left, right = (float(g @ s) for s in d.jacobian(name).mend(e))
+    got, low, high = d.got[name][0].flat[e], min(left, right), max(left, right)
+    near = 1e-4 * (1 + abs(left) + abs(right))
+    detail = ("right" if abs(got - right) < near else "left" if abs(got - left) < near else "between" if low < got < high else "outside")
+    side = f"the convention asked for is the slope from the {convention}" if convention else \
+        f"any value in [{low:.4g}, {high:.4g}] would be right"
+    return Finding(name, "KINK", detail, f"exactly at a kink of {name} the gradient is {got:.4g}; {side} ({'> or >=?' if convention else ''}"
+                   f"{'the rest is right' if not convention else ''})", got=d.got[name][0], right=d.right(name)[0], wrong=v.wrong)

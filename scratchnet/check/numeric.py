@@ -1,16 +1,24 @@
 """Slopes by measurement: the only arbiter of a gradient that does not trust its derivation.
 
+    f(x + ih).imag / h    =  f'(x) + O(h²), h = 1e-30               complex step: nothing is subtracted, so every digit holds
     (φ(+h) − φ(−h)) / 2h  =  φ'(0) + h²·φ'''/6 + O(h⁴)              central difference
     (4·D(h/2) − D(h)) / 3 =  φ'(0) + O(h⁴)                          Richardson: cancels the h² term
-At a kink (ReLU at 0) the slopes from the left and from the right differ, and anything between them is
-a valid subgradient: `slope` returns both ends.
-Source  Ridders 1982, "Accurate computation of F'(x)"; Baydin et al. 2018, §2.1 (truncation and round-off).
+
+The complex step needs a forward that is analytic and takes complex arrays (np.abs and .real are not); real
+differences along one direction tell whether to trust it.  At a kink (ReLU at 0) the slopes from the left
+and from the right differ, and anything between them is a valid subgradient: `sides` measures both.
+Source  Squire & Trapp 1998, "Using complex variables to estimate derivatives of real functions"; Ridders
+        1982, "Accurate computation of F'(x)"; Baydin et al. 2018, §2.1 (truncation and round-off).
 """
 from __future__ import annotations
 
+import warnings
 from typing import Callable, NamedTuple
 
+import numpy as np
+
 H = 1e-3                                        # truncation h⁴ and round-off 1e-16/h both near 1e-12
+TINY = 1e-6                                     # one-sided differences: close enough to see one side of a kink only
 
 
 class Slope(NamedTuple):
@@ -22,18 +30,90 @@ class Slope(NamedTuple):
 
 def slope(phi: Callable[[float], float], scale: float = 1.0) -> Slope:
     """dφ/dt at t = 0.  scale: the size that the values of φ have, to judge round-off by."""
-    middle, ahead, behind = phi(0.0), (phi(H), phi(H / 2)), (phi(-H), phi(-H / 2))
-    coarse, fine = (ahead[0] - behind[0]) / (2 * H), (ahead[1] - behind[1]) / H
-    jumps = [abs(ahead[i] - 2 * middle + behind[i]) / h for i, h in enumerate((H, H / 2))]     # right minus left slope
-    d = (4 * fine - coarse) / 3
-    even = abs(coarse - fine) <= 1e-4 * max(abs(fine), 1e-3 * scale)
-    if even and jumps[1] <= 0.75 * jumps[0] + 1e-9 * scale:    # h·φ'' where smooth, so it halves with h
-        return Slope(d, d)
-    ends = []                                   # a kink is near: look at each side by itself
-    for side in (-1.0, 1.0):
-        one, two = ((phi(side * h) - middle) / (side * h) for h in (1e-6, 5e-7))
-        ends.append(2 * two - one)              # cancels the h term of a one-sided difference
-    low, high = min(ends), max(ends)
-    if high - low <= 1e-3 * max(abs(low), abs(high), 1e-3 * scale):
-        return Slope(d, d) if low - 1e-3 <= d <= high + 1e-3 else Slope(low, high)
+    f = as_array(lambda t: phi(float(t)))
+    d = float(richardson(f, np.zeros(()), np.ones(()))[()])
+    low, high = sorted(float(s[()]) for s in sides(f, np.zeros(()), np.ones(())))
+    rough = 1e-4 * max(abs(low), abs(high), 1e-3 * scale)
+    if high - low <= rough:                     # smooth here; if a kink is within H, only the short steps are right
+        return Slope(d, d) if low - rough <= d <= high + rough else Slope(low, high)
     return Slope(low, high, kink=True)
+
+
+def as_array(f: Callable) -> Callable:
+    return lambda x: np.asarray(f(x))
+
+
+def richardson(f: Callable, x, v, h: float = H):
+    """∂f/∂x along v, as an array like f(x)."""
+    coarse = (f(x + h * v) - f(x - h * v)) / (2 * h)
+    fine = (f(x + h / 2 * v) - f(x - h / 2 * v)) / h
+    return (4 * fine - coarse) / 3
+
+
+def sides(f: Callable, x, v) -> tuple:
+    """The slopes of f along v from the left and from the right; one that is not finite is taken from the other."""
+    middle, ends = f(x), []
+    for side in (-TINY, TINY):
+        one, two = (f(x + h * v) - middle for h in (side, side / 2))
+        ends.append((4 * two - one) / side)     # 2·(two/(h/2)) − one/h·…: cancels the h term of a one-sided difference
+    left, right = ends
+    return np.where(np.isfinite(left), left, right), np.where(np.isfinite(right), right, left)
+
+
+class Jacobian:
+    """J[o, e] = ∂f_o/∂x_e for every entry e of x; `exact` where the complex step could be trusted.
+
+    columns: only these entries of x (flat numbers).  mend(e) measures one column again with short steps,
+    which a kink nearby cannot disturb, and returns both sides.
+    """
+
+    def __init__(self, f: Callable, x: np.ndarray, columns=None):
+        self.f, self.x = as_array(f), np.asarray(x, float)
+        self.columns = range(self.x.size) if columns is None else columns
+        self.left: dict[int, np.ndarray] = {}
+        self.right: dict[int, np.ndarray] = {}
+        with np.errstate(all="ignore"):
+            J = complex_columns(self.f, self.x, self.columns)
+            self.exact = J is not None
+            if J is None:
+                J = [richardson(self.f, self.x, unit(self.x.shape, e)).ravel() for e in self.columns]
+        self.J = np.stack(J, axis=1) if len(J) else np.zeros((self.f(self.x).size, 0))
+
+    def mend(self, e: int) -> tuple[np.ndarray, np.ndarray]:
+        if e not in self.left:
+            with np.errstate(all="ignore"):
+                left, right = (s.ravel() for s in sides(self.f, self.x, unit(self.x.shape, e)))
+            column = self.J[:, e]
+            rough = 1e-4 * max(np.abs(left).max(initial=0), np.abs(right).max(initial=0), 1e-9)
+            if np.abs(left - right).max(initial=0) <= rough and not np.abs(left - column).max(initial=0) <= rough:
+                self.J[:, e] = (left + right) / 2
+            self.left[e], self.right[e] = left, right
+        return self.left[e], self.right[e]
+
+
+def complex_columns(f: Callable, x: np.ndarray, columns, h: float = 1e-30) -> list | None:
+    """The Jacobian's columns by the complex step; None where f cannot be stepped so, or may not be."""
+    def step(v):
+        y = f(x + 1j * h * v)
+        if y.dtype.kind != "c":
+            raise TypeError("f returned real numbers")
+        return (y.imag / h).ravel()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            J = [step(unit(x.shape, e)) for e in columns]
+            v = np.random.default_rng(0).uniform(0.5, 1, x.shape)
+            along = step(v)
+    except Exception:                           # whatever the forward did not like: real differences will do
+        return None
+    left, right = (s.ravel() for s in sides(f, x, v))
+    slack = 1e-4 * max(np.abs(along).max(initial=0), 1e-9) + 1e-9 * np.abs(f(x)).max(initial=0)
+    agrees = (along >= np.minimum(left, right) - slack) & (along <= np.maximum(left, right) + slack)
+    return J if np.all(agrees | ~np.isfinite(left)) and np.isfinite(J).all() else None
+
+
+def unit(shape: tuple, index) -> np.ndarray:
+    """1 at one entry (a flat number or an index), 0 elsewhere."""
+    v = np.zeros(shape)
+    v.flat[index] = 1.0
+    return v

@@ -1,0 +1,94 @@
+"""Is this gradient the measured one?  Entry by entry, for every random g; at kinks, anything between the two sides.
+
+    right    |got − g·J| ≤ tol · max|g·J| + round-off
+    kink     Σ_o min(g_o·left_o, g_o·right_o) ≤ got ≤ Σ_o max(g_o·left_o, g_o·right_o)
+"""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .draw import Draw
+from .numeric import Jacobian
+
+MENDED = 60                                     # so many wrong entries at most are looked at for kinks
+
+
+class Verdict(NamedTuple):
+    """error: largest, relative to the largest right entry.  wrong, kinks: masks over the input's entries."""
+    error: float
+    wrong: np.ndarray
+    kinks: np.ndarray
+    outside: bool = False                       # every wrong entry sits at a kink
+
+
+def compare(d: Draw, name: str, tol: float, convention: str | None = None) -> Verdict:
+    """convention: "left" or "right" where at a kink only that side's slope is to count as right."""
+    x = d.inputs[name]
+    A = np.stack([np.zeros(x.size) if a is None else a.ravel() for a in d.got[name]])
+    N = np.stack([n.ravel() for n in d.right(name)])
+    size = max(np.abs(N).max(initial=0), 1e-300)
+    floor = 1e-14 + max(float((1e-11 * np.abs(g).ravel() @ np.abs(d.J(name))).max(initial=0)) for g in d.gs)
+    floor += (1e-13 if d.jacobian(name).exact else 1e-10) * max(float(np.sum(np.abs(1e-3 * g * d.y))) for g in d.gs) * 1e3
+    if d.single or d.dtypes.get(name) == np.float32:           # said elsewhere; here: as right as single precision can be
+        tol = max(tol, 2e-3 if d.single else 5e-6)
+    allowed = tol * size + floor
+    far = ~(np.abs(A - N) <= allowed)
+    kinks, outside = np.zeros(x.size, bool), np.zeros(x.size, bool)
+    suspects = np.flatnonzero(far.any(0) | ~np.isfinite(N).all(0))
+    if d.single:
+        suspects = suspects[:0]
+    if convention:
+        suspects = np.arange(x.size)
+    for e in suspects[:MENDED]:
+        left, right = d.jacobian(name).mend(e)
+        near = 1e-4 * max(np.abs(left).max(initial=0), np.abs(right).max(initial=0), 1e-9) + 1e-9
+        kinks[e] = np.abs(left - right).max(initial=0) > near
+        for i, g in enumerate(d.gs):
+            l, r, a = g.ravel() * left, g.ravel() * right, A[i, e]
+            slack = 1e-4 * size + 10 * floor
+            low, high = np.minimum(l, r).sum() - slack, np.maximum(l, r).sum() + slack
+            if kinks[e] and convention:
+                low, high = ((l if convention == "left" else r).sum() + s for s in (-slack, slack))
+            N[i, e] = g.ravel() @ d.J(name)[:, e]
+            wanted = (low <= a <= high) if kinks[e] else abs(a - N[i, e]) <= allowed + 1e-7 * size
+            far[i, e] = not wanted
+        outside[e] = kinks[e] and far[:, e].any()
+    wrong = far.any(0)
+    smooth = ~kinks
+    error = np.abs(A - N)[:, smooth].max(initial=0) / size if size > 1e-290 else float(np.abs(A - N).max(initial=0) > floor)
+    return Verdict(float(error), wrong.reshape(x.shape), kinks.reshape(x.shape),
+                   bool(wrong.any()) and not (wrong & ~outside).any())
+
+
+DIRECTIONS = 12
+
+
+def along_directions(d: Draw, name: str, tol: float, rng) -> Verdict:
+    """The same for a large input: ⟨got, v⟩ against the slope along v, for random v and every g."""
+    x, worst, wrong, f = d.inputs[name], 0.0, False, d.function_of(name)
+    if any(a is None for a in d.got[name]):
+        got = [np.zeros(x.shape) for _ in d.gs]
+    else:
+        got = d.got[name]
+    rows = []
+    for _ in range(DIRECTIONS):
+        v = rng.choice([-1.0, 1.0], x.shape) * rng.uniform(0.5, 1.5, x.shape)
+        line = Jacobian(lambda t: f(x + t * v), np.zeros(()))
+        rows += [(a, v, g, line) for a, g in zip(got, d.gs)]
+    size = max(max(abs(float(g.ravel() @ line.J[:, 0])) for _, _, g, line in rows), 1e-300)
+    for a, v, g, line in rows:
+        claimed, measured = float(np.sum(a * v)), float(g.ravel() @ line.J[:, 0])
+        floor = 1e-11 * float(np.abs(g).ravel() @ np.abs(line.J[:, 0])) + (1e-13 if line.exact else 1e-10) * float(np.sum(np.abs(g * d.y)))
+        error = abs(claimed - measured)
+        if not error <= tol * size + floor:
+            left, right = line.mend(0)
+            l, r, slack = g.ravel() * left, g.ravel() * right, 1e-4 * size + 1e3 * floor
+            if np.abs(left - right).max() > 1e-4 * max(np.abs(left).max(), np.abs(right).max(), 1e-9):
+                wrong |= not np.minimum(l, r).sum() - slack <= claimed <= np.maximum(l, r).sum() + slack
+                continue
+            error = abs(claimed - float(g.ravel() @ line.J[:, 0]))
+            wrong |= not error <= tol * size + floor + 1e-7 * size
+        worst = max(worst, error / size if np.isfinite(error) else np.inf)
+    return Verdict(worst, np.full(x.shape, wrong), np.zeros(x.shape, bool))
