@@ -32,6 +32,9 @@ from .tensor import FLOATS, Tensor, sealed
 ENGINE = tuple(f"{__package__}.{module}" for module in ("op", "ops", "autograd", "tensor", "layers"))
 
 
+watchers: list[Callable] = []                   # called with every node made and all its arguments: check/nodes.py
+
+
 class Kept(NamedTuple):
     """What a forward returns to keep more than its output: see keep."""
     y: np.ndarray
@@ -174,7 +177,10 @@ class Op:
             else:
                 raise TypeError(f"{self.name}: a rule reads {name!r}, which is neither an input, a setting, "
                                 "y, an input's _shape, position, nor something its forward kept")
-        return Node(self, edges, saved, caller())
+        node = Node(self, edges, saved, caller())
+        for watch in watchers:
+            watch(node, values)
+        return node
 
     # ---- backward -------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ def compare(d: Draw, name: str, tol: float, convention: str | None = None) -> Ve
 DIRECTIONS = 12
 
 
-def along_directions(d: Draw, name: str, tol: float, rng) -> Verdict:
+def along_directions(d: Draw, name: str, tol: float, rng, count: int = DIRECTIONS) -> Verdict:
     """The same for a large input: ⟨got, v⟩ against the slope along v, for random v and every g."""
     x, worst, wrong, f = d.inputs[name], 0.0, False, d.function_of(name)
     if any(a is None for a in d.got[name]):
@@ -73,7 +73,7 @@ def along_directions(d: Draw, name: str, tol: float, rng) -> Verdict:
     else:
         got = d.got[name]
     rows = []
-    for _ in range(DIRECTIONS):
+    for _ in range(count):
         v = rng.choice([-1.0, 1.0], x.shape) * rng.uniform(0.5, 1.5, x.shape)
         line = Jacobian(lambda t: f(x + t * v), np.zeros(()))
         rows += [(a, v, g, line) for a, g in zip(got, d.gs)]

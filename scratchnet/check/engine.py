@@ -8,9 +8,9 @@ import numpy as np
 
 from ..autograd import grad
 from ..layers import Layer
-from ..ops import mul, sum
+from ..ops import concatenate, mul, reshape, sum
 from ..tensor import Tensor
-from .subject import Subject
+from .subject import Subject, unpack
 
 
 def is_float(a) -> bool:
@@ -97,6 +97,25 @@ def first_order(f: Callable, names: list[str]) -> Subject:
     return subject
 
 
+def tape(d) -> tuple[Callable, dict]:
+    """() → (y, g) on Tensors, for one draw of a first-order subject, and the names of the leaves."""
+    arrays, parameters, f = d.copies(), d.subject.parameters, d.subject.function
+    count = len(arrays) - len(parameters)
+    xs = as_tensors(arrays[:count], requires_grad=True)
+    leaves = [x for x in xs if isinstance(x, Tensor)] + parameters
+    names = [n for n, x in zip(d.inputs, xs) if isinstance(x, Tensor)] + list(d.inputs)[count:]
+
+    def run():
+        for p, a in zip(parameters, arrays[count:]):
+            p.data = a
+        y = results(f, xs)
+        g = unpack(d.gs[-1], d.like)
+        if not isinstance(y, list):
+            return y, g
+        return sum(mul(y[0], g[0])) if len(y) == 1 else sum(concatenate([reshape(mul(a, b), (-1,)) for a, b in zip(y, g)])), np.ones(())
+    return run, {x._node: name for x, name in zip(leaves, names)}
+
+
 def second_order(subject: Subject, draw: list, rng) -> Subject:
     """The same for a ↦ Σᵢ ⟨rᵢ, ∂⟨g, f⟩/∂aᵢ⟩ with random g and rᵢ: every second derivative takes part."""
     f, parameters = subject.function, subject.parameters
@@ -126,7 +145,3 @@ def with_parameters(f: Callable, parameters: list[Tensor], names: list[str]) -> 
         def __init__(self): self.held = parameters
         def forward(self, *xs): return f(*xs)
     return first_order(Whole(), names)
-
-
-def blame(f: Callable, draws: list, findings: list, rng) -> list:
-    return findings

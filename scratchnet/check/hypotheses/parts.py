@@ -31,9 +31,19 @@ class Share:
         inputs = [x if n == self.name else a.copy() if isinstance(a, np.ndarray) else a for n, a in self.d.inputs.items()]
         return pack(self.trace.run(lambda f: self.d.subject.call(inputs, {}, f), change=change))
 
+    def divides(self) -> bool:
+        """Whether some, but not all of the gradient flows through here: seen along one direction."""
+        x, v = self.d.inputs[self.name], np.random.default_rng(0).uniform(0.5, 1, self.d.inputs[self.name].shape)
+        whole, rest = (Jacobian(lambda t: self.y(x + t * v, change), np.zeros(())).J for change in ({}, self.frozen()))
+        size = np.abs(whole).max(initial=0)
+        return np.abs(rest).max(initial=0) > 1e-7 * size and np.abs(whole - rest).max(initial=0) > 1e-7 * size
+
+    def frozen(self) -> dict:
+        return {self.k: lambda v, visit: self.v[visit] + 0 * v}
+
     def cut(self) -> np.ndarray | None:
         """The share, per g: right minus the gradient with place k held at its value."""
-        J = Jacobian(lambda x: self.y(x, {self.k: lambda v, visit: self.v[visit] + 0 * v}), self.d.inputs[self.name]).J
+        J = Jacobian(lambda x: self.y(x, self.frozen()), self.d.inputs[self.name]).J
         return np.stack([g.ravel() @ (self.d.J(self.name) - J) for g in self.d.gs])
 
     def halves(self) -> tuple[np.ndarray, np.ndarray]:
@@ -70,6 +80,8 @@ def shares(c: Case) -> list[Share]:
         for k in d.traced.values:
             try:
                 share = Share(d, c.name, d.traced, k)
+                if not share.divides():
+                    continue
                 share.flow = share.cut()
                 if np.isfinite(share.flow).all() and np.abs(share.flow).max() > 1e-9 * np.abs(c.n).max(initial=1e-300):
                     found.append(share)
