@@ -86,8 +86,10 @@ def node_subject(call: Call) -> Subject:
         return y.y if isinstance(y, ops.Kept) else y
 
     def backward(g, *arrays):
+        out = None
         if op.fast and not op.replacements:
             out = op.fast.function({e.name for e in node.edges}, g, **op.restore(node, op.fast.reads, False))
+        if out is not None:
             results = {edge_name(e): out[e.name] for e in node.edges}
         else:
             results = {}

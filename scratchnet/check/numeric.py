@@ -19,6 +19,7 @@ import numpy as np
 
 H = 1e-3                                        # truncation h⁴ and round-off 1e-16/h both near 1e-12
 TINY = 1e-6                                     # one-sided differences: close enough to see one side of a kink only
+STEEP = 1e200                                   # the slope of a jump: at a kink of y, that is what ∂y/∂x has
 
 
 class Slope(NamedTuple):
@@ -32,7 +33,7 @@ def slope(phi: Callable[[float], float], scale: float = 1.0) -> Slope:
     """dφ/dt at t = 0.  scale: the size that the values of φ have, to judge round-off by."""
     f = as_array(lambda t: phi(float(t)))
     d = float(richardson(f, np.zeros(()), np.ones(()))[()])
-    low, high = sorted(float(s[()]) for s in sides(f, np.zeros(()), np.ones(())))
+    low, high = sorted(float(s[()]) for s in sides(f, np.zeros(()), np.ones(()))[:2])
     rough = 1e-4 * max(abs(low), abs(high), 1e-3 * scale)
     if high - low <= rough:                     # smooth here; if a kink is within H, only the short steps are right
         return Slope(d, d) if low - rough <= d <= high + rough else Slope(low, high)
@@ -40,24 +41,39 @@ def slope(phi: Callable[[float], float], scale: float = 1.0) -> Slope:
 
 
 def as_array(f: Callable) -> Callable:
-    return lambda x: np.asarray(f(x))
+    return lambda x: np.asarray(f(np.asarray(x)))
 
 
-def richardson(f: Callable, x, v, h: float = H):
+def scale_of(x) -> float:
+    """Steps shrink with inputs that are all small; they do not grow with large ones."""
+    return min(1.0, float(np.abs(x).max(initial=0))) or 1.0
+
+
+def richardson(f: Callable, x, v):
     """∂f/∂x along v, as an array like f(x)."""
+    h = H * scale_of(x)
     coarse = (f(x + h * v) - f(x - h * v)) / (2 * h)
     fine = (f(x + h / 2 * v) - f(x - h / 2 * v)) / h
     return (4 * fine - coarse) / 3
 
 
 def sides(f: Callable, x, v) -> tuple:
-    """The slopes of f along v from the left and from the right; one that is not finite is taken from the other."""
-    middle, ends = f(x), []
-    for side in (-TINY, TINY):
-        one, two = (f(x + h * v) - middle for h in (side, side / 2))
-        ends.append((4 * two - one) / side)     # 2·(two/(h/2)) − one/h·…: cancels the h term of a one-sided difference
+    """(left, right, noise): the slopes of f along v from both sides, and how far rounding may have moved them.
+
+    A side on which f is not finite, or refuses (a probability above 1), is taken from the other.
+    """
+    middle, ends, h = f(x), [], TINY * scale_of(x)
+    for side in (-h, h):
+        try:
+            one, two = (f(x + t * v) - middle for t in (side, side / 2))
+            jump = (np.abs(two) > 0.75 * np.abs(one)) & (np.abs(one) > 1e-9 * (1 + np.abs(middle)))
+            slopes = (4 * two - one) / side         # 2·two/(side/2) − one/side cancels the h term of a one-sided difference
+            ends.append(np.where(jump, np.sign(one) * np.sign(side) * STEEP, slopes))
+        except Exception:
+            ends.append(np.full(middle.shape, np.nan))
     left, right = ends
-    return np.where(np.isfinite(left), left, right), np.where(np.isfinite(right), right, left)
+    noise = 2e-15 * np.nan_to_num(np.abs(middle), posinf=0) / h
+    return np.where(np.isfinite(left), left, right), np.where(np.isfinite(right), right, left), noise
 
 
 class Jacobian:
@@ -72,6 +88,7 @@ class Jacobian:
         self.columns = range(self.x.size) if columns is None else columns
         self.left: dict[int, np.ndarray] = {}
         self.right: dict[int, np.ndarray] = {}
+        self.kink: dict[int, bool] = {}
         with np.errstate(all="ignore"):
             J = complex_columns(self.f, self.x, self.columns)
             self.exact = J is not None
@@ -82,11 +99,12 @@ class Jacobian:
     def mend(self, e: int) -> tuple[np.ndarray, np.ndarray]:
         if e not in self.left:
             with np.errstate(all="ignore"):
-                left, right = (s.ravel() for s in sides(self.f, self.x, unit(self.x.shape, e)))
+                left, right, noise = (s.ravel() for s in sides(self.f, self.x, unit(self.x.shape, e)))
             column = self.J[:, e]
-            rough = 1e-4 * max(np.abs(left).max(initial=0), np.abs(right).max(initial=0), 1e-9)
-            if np.abs(left - right).max(initial=0) <= rough and not np.abs(left - column).max(initial=0) <= rough:
-                self.J[:, e] = (left + right) / 2
+            rough = noise + 1e-4 * max(np.abs(left).max(initial=0), np.abs(right).max(initial=0), 1e-9)
+            self.kink[e] = bool((np.abs(left - right) > rough).any())
+            if not self.kink[e] and not (self.exact or (np.abs(left - column) <= rough).all()):
+                self.J[:, e] = (left + right) / 2              # a kink within H had bent the central difference
             self.left[e], self.right[e] = left, right
         return self.left[e], self.right[e]
 
@@ -102,14 +120,14 @@ def complex_columns(f: Callable, x: np.ndarray, columns, h: float = 1e-30) -> li
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             J = [step(unit(x.shape, e)) for e in columns]
-            v = np.random.default_rng(0).uniform(0.5, 1, x.shape)
+            v = np.random.default_rng(0).uniform(0.5, 1, x.shape) * np.where(x < 0, -1, 1)
             along = step(v)
     except Exception:                           # whatever the forward did not like: real differences will do
         return None
-    left, right = (s.ravel() for s in sides(f, x, v))
-    slack = 1e-4 * max(np.abs(along).max(initial=0), 1e-9) + 1e-9 * np.abs(f(x)).max(initial=0)
+    left, right, noise = (s.ravel() for s in sides(f, x, v))
+    slack = 1e-4 * np.abs(along).max(initial=0) + noise
     agrees = (along >= np.minimum(left, right) - slack) & (along <= np.maximum(left, right) + slack)
-    return J if np.all(agrees | ~np.isfinite(left)) and np.isfinite(J).all() else None
+    return J if np.all(agrees | ~np.isfinite(left) | (np.maximum(np.abs(left), np.abs(right)) >= STEEP)) and np.isfinite(J).all() else None
 
 
 def unit(shape: tuple, index) -> np.ndarray:

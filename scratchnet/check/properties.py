@@ -80,7 +80,7 @@ def stale(d: Draw, rng) -> list[Finding]:
     try:
         here = run(d, d.gs[0])
         return compare_there(d, rng, here)
-    except Crash:
+    except Exception:                           # other inputs may make no sense to the forward
         return []
 
 
@@ -93,12 +93,12 @@ def compare_there(d: Draw, rng, here: dict) -> list[Finding]:
         return [STALE]
     if any(there[n] is None or np.shape(there[n]) != moved[n].shape for n in d.wrt):
         return []
-    v = {n: rng.uniform(0.5, 1, moved[n].shape) * np.where(moved[n] == 0, 0, 1) for n in d.wrt}
+    v = {n: rng.uniform(0.5, 1, moved[n].shape) * moved[n] for n in d.wrt}        # steps in proportion: signs stay
 
     def y(t):
         return np.asarray(d.subject.value([a + t * v[n] if n in v else a for n, a in moved.items()]), float)
     with np.errstate(all="ignore"):
-        left, right = (s * d.gs[0] for s in sides(y, np.zeros(()), np.ones(())))
+        left, right = (s * d.gs[0] for s in sides(y, np.zeros(()), np.ones(()))[:2])
     claimed = sum(float(np.sum(there[n] * v[n])) for n in d.wrt)
     low, high = np.minimum(left, right).sum(), np.maximum(left, right).sum()
     if not np.isfinite([low, high, claimed]).all():
@@ -107,9 +107,7 @@ def compare_there(d: Draw, rng, here: dict) -> list[Finding]:
     if low - slack <= claimed <= high + slack:
         return []
     old = sum(float(np.sum(here[n] * v[n])) for n in d.wrt)
-    if abs(claimed - old) <= 1e-9 * max(abs(old), 1e-9):
-        return [STALE]
-    return [Finding("*", "UNKNOWN", "elsewhere", "the gradients are right at these inputs, but not at others near by")]
+    return [STALE] if abs(claimed - old) <= 1e-9 * max(abs(old), 1e-9) else []
 
 
 STALE = Finding("*", "STALE", "", "backward uses values cached by an earlier forward call: with other inputs in between, its "
