@@ -1,0 +1,155 @@
+"""`watch`: run the current exercise whenever its file is saved.
+
+Files are asked for their time and size ten times a second: no extra package, and it works on every file
+system.  A save while a run is under way ends that run.  In a terminal, one key each: h l s n r q.
+"""
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Iterator
+
+from . import cli, feedback
+from .exercise import Exercise, course
+from .feedback import LEVELS, paint
+from .folder import Folder
+from .hints import hint
+from .runner import Job, Runner
+
+PAUSE = 0.05                                    # seconds between two looks
+
+
+class Watch:
+    """current: the exercise that is run, None once all are passed.  seen: what each file was like at the last look."""
+
+    def __init__(self, folder: Folder, current: Exercise | None, limit: float, as_json: bool):
+        self.folder, self.current, self.as_json = folder, current, as_json
+        self.runner, self.job, self.keys = Runner(limit), None, False
+        self.files = {one.name: one for one in course()}
+        self.seen = {name: state(folder.file(one)) for name, one in self.files.items()}
+        self.changed: dict[str, tuple] = {}     # seen to be new, waiting to be the same twice: it is being written
+
+    def loop(self) -> int:
+        if not self.as_json:
+            cli.notice(f"watching {self.folder.path.absolute()}: save a file and it is run; {feedback.limits()}")
+        if self.current is None:
+            print("all exercises are passed", flush=True)
+            return 0
+        try:
+            with pressed_keys() as self.keys:
+                self.go_to(self.current, begin=True)
+                while True:
+                    self.look()
+                    self.finish()
+                    if self.keys and self.key(self.keys()):
+                        return 0
+                    time.sleep(PAUSE)
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            self.stop()
+            self.runner.close()
+
+    def go_to(self, one: Exercise, begin: bool = False) -> None:
+        self.current = one
+        if not self.as_json:
+            print(paint(f"{one.number:02d} {one.title}", "bold") + f"   in {self.folder.file(one).name}", flush=True)
+            if self.keys:
+                cli.notice(paint("keys:  h hint   l list   s solution   n next   r run again   q quit", "dim"))
+        if begin and self.folder.file(one).is_file():
+            self.begin(one)
+        self.runner.prepare(one)
+
+    def begin(self, one: Exercise) -> None:
+        self.stop()
+        if not self.folder.file(one).is_file():
+            return cli.notice(f"{self.folder.file(one).name} is missing; get it back with  {feedback.COMMAND} reset {one.name}")
+        self.job: Job | None = self.runner.begin(one, self.folder.file(one))
+        self.runner.prepare(one)                # ready for the next save
+
+    def stop(self) -> None:
+        if self.job:
+            self.job.worker.close()
+            self.job = None
+
+    def look(self) -> None:
+        """Find a file that was saved, and run it."""
+        for name, one in self.files.items():
+            now = state(self.folder.file(one))
+            if now == self.seen[name]:
+                self.changed.pop(name, None)
+            elif now is None or self.changed.get(name) != now:
+                self.changed[name] = now        # gone, or new: editors rename, and write in several steps
+            else:
+                self.seen[name] = self.changed.pop(name)
+                if one.name != self.current.name:
+                    self.go_to(one)
+                self.begin(one)
+
+    def finish(self) -> None:
+        """Tell the verdict when it is there; after a pass, go on to the next exercise."""
+        verdict = self.job and self.job.verdict()
+        if not verdict:
+            return
+        self.job = None
+        cli.tell(self.folder, verdict, self.as_json)
+        if verdict.passed:
+            following = self.folder.current()
+            if following is None:
+                print(paint("all exercises are passed", "green"), flush=True)
+            else:
+                self.go_to(following)
+
+    def key(self, key: str) -> bool:
+        """Do what the key says.  Whether it says to quit."""
+        one = self.current
+        if key == "h":
+            level = self.folder.progress.hinted(one.name, LEVELS)
+            path = self.folder.file(one)
+            print("hint " + hint(one, level, path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""), flush=True)
+        elif key == "l":
+            print(feedback.overview(self.folder, course()), flush=True)
+        elif key == "s":
+            done = [e for e in (one, *reversed(course()[:one.number])) if self.folder.progress.of(e.name)["first_passed"]]
+            print(done[0].answer if done else "there is a solution to see once you have passed an exercise", flush=True)
+        elif key == "n":
+            still = [e for e in course() if not self.folder.passed(e)]
+            after = [e for e in still if e.number > one.number] or still
+            self.go_to(after[0] if after else one)
+        elif key == "r":
+            self.begin(one)
+        return key in ("q", "\x03", "\x04")
+
+
+def state(path: Path) -> tuple | None:
+    """What changes when a file is saved; None while there is none."""
+    with suppress(OSError):
+        now = path.stat()
+        return now.st_mtime_ns, now.st_size, now.st_ino
+    return None
+
+
+@contextmanager
+def pressed_keys() -> Iterator:
+    """A function that gives the key that was pressed, or ''; False where nobody sits at a terminal."""
+    if not sys.stdin.isatty():
+        yield False
+        return
+    try:
+        import select
+        import termios
+        import tty
+    except ImportError:                         # Windows
+        import msvcrt
+        yield lambda: msvcrt.getwch() if msvcrt.kbhit() else ""
+        return
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+    tty.setcbreak(fd)
+    try:
+        yield lambda: os.read(fd, 1).decode("ascii", "ignore") if select.select([fd], [], [], 0)[0] else ""
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
