@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -79,7 +80,12 @@ def check_one(one: Exercise, runners: dict[str, Runner]) -> Iterator[Result]:
         expected = "wrong" if one.planted else "unfinished"
         yield result(f"the stub is {expected}", verdict.status == expected or verdict.status == "wrong" and "#|" in one.solution, said(verdict))
         for answer in one.judge.WRONG:
-            verdict = run(one.wrong(answer), first)
+            try:
+                source = one.wrong(answer)
+            except ValueError as error:
+                yield result(f"wrong answer: {answer.slip}", False, str(error), False)
+                continue
+            verdict = run(source, first)
             rejected = verdict.status in ("wrong", "unfinished")
             yield result(f"wrong answer: {answer.slip}", rejected, f"{said(verdict)}; right is {' or '.join(answer.names)}",
                          rejected and fits(verdict.findings, answer.names))
@@ -110,8 +116,7 @@ def examples(one: Exercise) -> tuple[int, int]:
 def fits(findings: list[Finding], names: Sequence[str]) -> bool:
     """Whether one finding has one of the names, and every other finding of that target too."""
     def named(finding: Finding, name: str) -> bool:
-        target, _, code = name.partition(" ")
-        code, _, detail = code.partition(":")
+        target, code, detail = re.fullmatch(r"(.+?) ([A-Z_]+):?(.*)", name).groups()
         return target in (finding.target, "*") and code == finding.code and finding.detail.startswith(detail)
     hits = {f.target for f in findings if any(named(f, name) for name in names)}
     return bool(hits) and all(any(named(f, name) for name in names) for f in findings if f.target in hits)

@@ -6,4 +6,5 @@ CHAPTERS = (
     ("Layers", "dense_backward activations name_the_mistake"),
     ("Losses and training", "softmax_cross_entropy bce_with_logits train_xor"),
     ("Convolution", "conv2d_loops conv2d_dx im2col conv_transpose2d numba_kernel"),
+    ("Models", "autoencoder vae gan_step kmeans"),
 )
