@@ -55,7 +55,7 @@ is why the first centres matter: k-means++ spreads them (Arthur and Vassilvitski
 
 WRONG = (
     wrong("farthest instead of nearest", ".argmin(axis=1)", ".argmax(axis=1)", "labels SUBST:farthest"),
-    wrong("differences added before squaring", "((x[:, None] - c[None]) ** 2).sum(axis=2)", "(x[:, None] - c[None]).sum(axis=2) ** 2", "labels OVERSUMMED"),
+    wrong("differences added before squaring", "((x[:, None] - c[None]) ** 2).sum(axis=2)", "((x[:, None] - c[None]).sum(axis=2) ** 2)", "labels OVERSUMMED"),
     wrong("product for distance", "((x[:, None] - c[None]) ** 2).sum(axis=2).argmin(axis=1)", "(x @ c.T).argmax(axis=1)", "labels SUBST:dot product"),
     wrong("weights ignored", "(a[mine, None] * x[mine]).sum(axis=0) / a[mine].sum()", "x[mine].mean(axis=0)", "c SUBST:weights"),
     wrong("divided by the number of points", ".sum(axis=0) / a[mine].sum()", ".sum(axis=0) / mine.sum()", "c RATIO:count"),

@@ -1,0 +1,34 @@
+"""The gradient checker on the whole network."""
+from ..exercise import wrong
+from ..judging import gradients, regimes
+
+PLANTED = ("    dh = dr * (h > 0)\n", "    dh = dr * (dr > 0)\n")
+
+
+def build(rng, N, D, H, M):
+    def r(*shape): return rng.standard_normal(shape)
+    return r(N, D), r(D, H), r(H), r(H, M), r(M)
+
+
+def judge(answer, right):
+    gradients(right.forward, answer.backward, regimes(build, (5, 3, 4, 2), (2, 1, 3, 4), (3, 3, 3, 3)))
+
+
+HINTS = ("w2 and b2 are right, b1 is wrong: so look between them, at what is done to ∂L/∂r",
+         "the gradient of max(h, 0) lets g through where h > 0; a mask is made of one array and multiplied with another",
+         "the line of dh asks whether the gradient is positive; it must ask whether h was")
+
+BACKGROUND = """
+The mask from the gradient is the rule of "guided" pictures (deconvnets), copied into training code: found in published
+courses.  Half of the negative gradients are lost, so the loss still falls.  A check by eye ("does it learn?") cannot see it; a
+gradient check at random points does at once.
+"""
+
+WRONG = (
+    wrong("both masks", "dr * (h > 0)", "dr * (h > 0) * (dr > 0)", "b1 UNKNOWN", "b1 DYFACTOR", "b1 LOCAL", "b1 DY"),
+    wrong("mask inverted", "dr * (h > 0)", "dr * (h < 0)", "b1 UNKNOWN", "b1 FACTOR", "b1 SUBST"),
+    wrong("no mask at all", "dr * (h > 0)", "dr", "b1 UNKNOWN", "b1 LEAK", "b1 DYFACTOR", "b1 SUBST", "b1 OVERSUMMED"),
+    wrong("h for r in dw2", "dw2 = r.T @ g", "dw2 = h.T @ g", "w2 UNKNOWN", "w2 SUBST", "w2 PRODUCT", "w2 STEP"),
+    wrong("w2 not transposed", "dr = g @ w2.T", "dr = g @ w2.reshape(w2.shape[::-1])", "x SUBST:w2", "x UNKNOWN"),
+    wrong("bias averaged", "db1 = dh.sum(axis=0)", "db1 = dh.mean(axis=0)", "b1 RATIO:1/"),
+)
