@@ -1,7 +1,7 @@
 """scratchnet: a deep-learning engine to read, in NumPy, with every gradient derived beside its code."""
 from . import data, debug, init, kernel, layers, metrics, models, optim, plot, study
 from .autograd import backward_steps, grad, no_grad
-from .check import GradientError, check_backward, check_grad
+from .check import GradientError, check_backward, check_grad, check_kl, check_model, check_sampler
 from .debug import explain, step
 from .guard import guard_finite
 from .kernel import set_threads, use_kernels

@@ -5,8 +5,12 @@
     engine.py      functions of Tensors as such       compare.py      right, wrong, or at a kink
     diagnose.py    from a wrong gradient to its name  hypotheses/     the kinds of mistakes known
     properties.py  memory, chance, stale caches       source.py, trace.py   reading the forward's text
+    nodes.py       every rule of a tape by itself     models.py       check_model
     findings.py, message.py   what is reported        names.py        is it 1/B or 1/4?
+    distributions.py   samplers' moments, KL against Monte Carlo
 """
+from .distributions import check_kl, check_sampler
 from .findings import Finding, GradientError, Passed
 from .gradient import check_backward, check_grad
+from .models import ModelReport, check_model
 from .numeric import Slope, slope

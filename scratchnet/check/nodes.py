@@ -20,7 +20,7 @@ from .findings import Finding
 from .subject import Subject
 
 EVERY_ENTRY = 300
-DIRECTIONS = 3                                  # of an input with more entries than that, with four g each
+DIRECTIONS = 2                                  # of an input with more entries than that, with four g each
 
 
 class Call(NamedTuple):
@@ -126,35 +126,63 @@ def wrong_inputs(d: Draw, tol: float, rng) -> dict[str, Verdict]:
 
 
 def blame(runs: list[tuple[Callable, dict]], rng, tol: float = 1e-6) -> list[Finding]:
-    """The wrong nodes.  runs: per draw, () → (y, g) and the names of its leaves, {leaf: name}."""
-    wrong: dict[tuple, list] = {}
+    """The wrong rules, each once with all its nodes.  runs: per draw, () → (y, g) on Tensors, and {leaf: name}."""
+    wrong: dict[tuple, list[Suspect]] = {}
     for run, names in runs:
         with watched() as calls:
             y, g = run()
-        reached, order = arrived(y, g), {}
+        reached = arrived(y, g)
         for call in calls:
-            key = call.node.op.name, order.setdefault(call.node.op.name, 0)
-            order[call.node.op.name] += 1
             if call.node not in reached or not flat_inputs(call):
                 continue
             d = node_draw(call, reached[call.node], rng)
             for name, verdict in wrong_inputs(d, tol, rng).items():
                 leaf = next(e.node for e in call.node.edges if edge_name(e) == name)
-                wrong.setdefault((*key, name), []).append((d, verdict, call, names.get(leaf)))
-    return [finding(name, found) for (_, _, name), found in wrong.items()]
+                wrong.setdefault((call.node.op, name), []).append(Suspect(d, verdict, call, names.get(leaf)))
+    return [finding(name, found, rng, tol) for (_, name), found in wrong.items()]
 
 
-def finding(name: str, found: list) -> Finding:
-    """The diagnosis of one node's gradient for its input `name`, over the draws in which it is wrong."""
+class Suspect(NamedTuple):
+    """A node whose gradient for one input is wrong; leaf: the name of that input, where it is one of the function's."""
+    draw: Draw
+    verdict: Verdict
+    call: Call
+    leaf: str | None
+
+
+def finding(name: str, found: list[Suspect], rng, tol: float) -> Finding:
+    """The diagnosis of a rule; its nodes serve as draws, the smallest first."""
     d, _, call, leaf = found[0]
-    if d.crash is not None:
-        f = Finding(name, "CRASH", type(d.crash.error).__name__, f"the rule raised {d.crash}")
-    elif all(x[0].got[name][0] is None for x in found):
-        f = Finding(name, "NO_GRAD", "", f"the rule for {name} returned None")
+    whole = [s for s in found if s.draw.crash is None and s.draw.got[name][0] is not None]
+    if not whole:
+        f = Finding(name, "CRASH", type(d.crash.error).__name__, f"the rule raised {d.crash}") if d.crash else \
+            Finding(name, "NO_GRAD", "", f"the rule for {name} returned None")
     else:
-        small = [(d, v) for d, v, _, _ in found if d.crash is None and d.got[name][0] is not None and d.affordable(name)]
-        f = diagnose(small, name) if small else from_directions([(d, v) for d, v, _, _ in found], name)
-    f.target = leaf or f"{call.node.op.name}.{name}"
-    f.data.update(op=call.node.op.name, input=name, node=call.node)
-    f.where = f"the rule of {call.node.op.name} for {name}, called at {call.node.where.split(' at ', 1)[-1]}"
+        small = sorted((s for s in whole if s.draw.affordable(name)), key=lambda s: s.draw.inputs[name].size)[:3]
+        pairs = [(s.draw, s.verdict) for s in small] or cropped(whole[0].call, name, rng, tol)
+        f = diagnose(pairs, name) if pairs else from_directions([(s.draw, s.verdict) for s in whole[:3]], name)
+    op, places = call.node.op.name, list(dict.fromkeys(s.call.node.where.split(" at ", 1)[-1] for s in found))
+    f.target = leaf or f"{op}.{name}"
+    f.data.update(op=op, input=name, nodes=[s.call.node for s in found])
+    f.where = f"the rule of {op} for {name}, called at {', '.join(places[:3])}{f' and {len(places) - 3} more' if places[3:] else ''}"
     return f
+
+
+def cropped(call: Call, name: str, rng, tol: float) -> list[tuple[Draw, Verdict]]:
+    """The same call on a corner of its inputs: equal lengths stay equal, different ones different; [] where that cannot be."""
+    lengths = sorted({n for a in flat_inputs(call).values() for n in a.shape})
+    small = {n: n if n <= 3 else 4 + i for i, n in enumerate(m for m in lengths if m > 3)} | {n: n for n in lengths if n <= 3}
+
+    def corner(a):
+        if not (isinstance(a, np.ndarray) and a.dtype.kind == "f"):
+            return a
+        return Tensor(a[tuple(slice(0, min(n, small[n])) for n in a.shape)], requires_grad=True)
+    values = {k: [corner(a) for a in v] if isinstance(v, list) else corner(v) for k, v in call.values.items()}
+    try:
+        with watched() as calls:
+            y = call.node.op(**values)
+        d = node_draw(calls[-1], rng.standard_normal(y.shape), rng)
+        verdict = wrong_inputs(d, tol, rng).get(name)
+    except Exception:                           # a setting that speaks of the original lengths
+        return []
+    return [(d, verdict)] if verdict is not None and d.affordable(name) and d.crash is None else []
