@@ -30,6 +30,7 @@ COMPREHENSIONS = (ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
 class Mutant(NamedTuple):
     """One edit of `name`: the lines it changed, before and after, and the function it gives."""
     name: str
+    kind: str                                   # of syntax that was edited: Name, BinOp, Call, …
     line: int                                   # counted from the `def`
     before: str
     after: str
@@ -64,7 +65,7 @@ def mutants(function: Callable) -> Iterator[Mutant]:
                 made = build(source, function)
             except (SyntaxError, ValueError):
                 continue                        # no program at all: a * before keyword-only names, say
-            yield Mutant(function.__name__, line - tree.lineno, *difference(original, source), made)
+            yield Mutant(function.__name__, type(node).__name__, line - tree.lineno, *difference(original, source), made)
 
 
 def build(source: str, function: Callable) -> Callable:

@@ -145,7 +145,7 @@ def test_the_targets_are_all_rules_and_what_they_call():
 
 def test_the_original_survives():
     for target in targets()[::20]:
-        assert not killed(target, Mutant("", 0, "", "", target.function), (check_gradients, check_kinks))
+        assert not killed(target, Mutant("", "", 0, "", "", target.function), (check_gradients, check_kinks))
 
 
 def test_every_equivalent_is_a_mutant_with_a_name_of_its_own():
