@@ -13,7 +13,8 @@ Shapes
 
 Example
     logvar = log 4 means σ² = 4, σ = 2; so ε = 1 moves z by 2.
-    >>> float(sample(sn.Tensor([[10.0]]), sn.Tensor([[np.log(4.0)]]), np.array([[1.0]], np.float32)).numpy().round(5)[0, 0])
+    >>> z = sample(sn.Tensor([10.0]), sn.Tensor([np.log(4.0)]), np.ones(1, np.float32))
+    >>> round(z.item(), 4)
     12.0
 
 To do

@@ -24,8 +24,8 @@ the size of the gradients.  Until two branches with different factors meet.
 WRONG = (
     wrong("scale forgotten", "    ds = ds / np.sqrt(q.shape[1])\n", "", "q RATIO:sqrt"),
     wrong("scale on one side only", "    ds = ds / np.sqrt(q.shape[1])\n    dq = ds @ k\n", "    dq = ds @ k / np.sqrt(q.shape[1])\n", "k RATIO:sqrt"),
-    wrong("softmax's cross terms missing", "ds = p * (dp - np.sum(dp * p, axis=1, keepdims=True))", "ds = p * dp * (1 - p)", "q UNKNOWN", "q DIAGONAL", "q STEP"),
-    wrong("sum over the queries", "np.sum(dp * p, axis=1, keepdims=True)", "np.sum(dp * p, axis=0, keepdims=True)", "q UNKNOWN", "q STEP"),
-    wrong("q and k exchanged", "    dq = ds @ k\n    dk = ds.T @ q\n", "    dq = (ds.T @ q)[:len(q)]\n    dk = ds.T @ q\n", "q UNKNOWN", "q SHAPE", "q CRASH_SHAPES", "* CRASH_SHAPES"),
-    wrong("p not transposed in dv", "dv = p.T @ g", "dv = p.reshape(p.shape[::-1]) @ g", "v UNKNOWN", "v REORDERED", "v SUBST"),
+    wrong("softmax's cross terms missing", "ds = p * (dp - np.sum(dp * p, axis=1, keepdims=True))", "ds = p * dp * (1 - p)", "q DIAGONAL", "q STEP"),
+    wrong("sum over the queries", "np.sum(dp * p, axis=1, keepdims=True)", "np.sum(dp * p, axis=0, keepdims=True)", "q STEP"),
+    wrong("q and k exchanged", "    dq = ds @ k\n    dk = ds.T @ q\n", "    dq = (ds.T @ q)[:len(q)]\n    dk = ds.T @ q\n", "q SHAPE", "q CRASH_SHAPES", "* CRASH_SHAPES"),
+    wrong("p not transposed in dv", "dv = p.T @ g", "dv = p.reshape(p.shape[::-1]) @ g", "v REORDERED", "v SUBST"),
 )

@@ -35,7 +35,7 @@ symmetric filter, a blur for instance, nothing is wrong: random weights find it.
 """
 
 WRONG = (
-    wrong("= for += in the scatter", "dxp[self.at(k, l, I, J)] += np", "dxp[self.at(k, l, I, J)] = np", "x OVERWRITTEN", "x CONTRIB", "x UNKNOWN", "x LOCAL"),
+    wrong("= for += in the scatter", "dxp[self.at(k, l, I, J)] += np", "dxp[self.at(k, l, I, J)] = np", "x OVERWRITTEN", "x CONTRIB", "x LOCAL"),
     wrong("padding not cut off", "return dxp[:, :, p:p + H, p:p + W], dw, db", "return dxp, dw, db", "x UNCROPPED"),
     wrong("dw flipped", "dw[:, :, k, l] = np.einsum", "dw[:, :, K - 1 - k, L - 1 - l] = np.einsum", "w FLIPPED"),
     wrong("db not summed over the image", "db = g.sum(axis=(0, 2, 3))", "db = g.sum(axis=0)", "b UNSUMMED"),

@@ -62,7 +62,7 @@ last step learns.  In a graph engine the sum over uses is made by the engine: ex
 """
 
 WRONG = (
-    wrong("= for +", "total = g[t] + dh", "total = dh if t < len(x) - 1 else g[t]", "x PATHS:lost: own step"),
+    wrong("= for +", "        total = g[t] + dh\n", "        total = dh if t < len(x) - 1 else g[t]\n", "x PATHS:lost: own step"),
     wrong("tanh forgotten", "da = total * (1 - h[t] ** 2)", "da = total", "x FACTOR:missing 1-h^2"),
     wrong("h[t] for h[t−1]", "dwh += before[t].T @ da", "dwh += h[t].T @ da", "wh SUBST:h[t]"),
     wrong("= for += in the weights", "        dwx += x[t].T @ da\n        dwh += before[t].T @ da\n", "        dwx = x[t].T @ da\n        dwh = before[t].T @ da\n", "wx OVERWRITTEN"),

@@ -37,7 +37,7 @@ WRONG = (
     wrong("one-hot not subtracted", "    dz[np.arange(len(z)), labels] -= 1\n", "", "z ADDITIVE"),
     wrong("sign", "return g * dz / len(z)", "return -g * dz / len(z)", "z RATIO:-1"),
     wrong("divided by all entries", "return g * dz / len(z)", "return g * dz / z.size", "z RATIO:1/"),
-    wrong("logits for probabilities", "dz = np.exp(log_softmax(z))", "dz = z.copy()", "z ADDITIVE", "z UNKNOWN"),
+    wrong("logits for probabilities", "dz = np.exp(log_softmax(z))", "dz = z.copy()", "z ADDITIVE"),
     wrong("upstream ignored", "return g * dz / len(z)", "return dz / len(z)", "z DY:ones"),
     wrong("overflow", "    d = z - z.max(axis=1, keepdims=True)\n", "    d = z\n", "log_softmax NOT_FINITE"),
     wrong("sum over the batch", "np.exp(d).sum(axis=1, keepdims=True)", "np.exp(d).sum()", "log_softmax VALUE", "log_softmax OVERSUMMED"),
