@@ -4,9 +4,9 @@
     python examples/07_ae_against_vae.py --strips 2 5 10 20    also reconstructions at these numbers of codes
 
 Both have the same layers and the same first weights; the VAE alone is told where codes should lie and reads
-noisy ones.  A classifier, trained on the images first, then says how much what they decode looks like a digit: its
-confidence (the largest of its ten probabilities) halfway between two digits of different kinds, and for draws, z ~ N(0, 1)
-for the VAE and z from a Gaussian fitted to its codes for the autoencoder.
+noisy ones.  A reader of digits, the classifier of 04, trained once and kept, then says how much like a digit it is what
+they decode: its confidence (the largest of its ten probabilities) halfway between two digits of different kinds, and for
+draws: z ~ N(0, 1) for the VAE, z from a Gaussian fitted to its codes for the autoencoder.
 Writes to --out: codes, grids, lines, gaps, draws, confidences, losses (side by side); metrics.json.
 Expected last line:  wrote 7 pictures and metrics.json to out/ae_against_vae
 """
@@ -14,9 +14,8 @@ import numpy as np
 
 import scratchnet as sn
 from scratchnet import plot, study
-from scratchnet.metrics import gaps
-from scratchnet.models import autoencoder, classifier, vae
-from scratchnet.optim import one_cycle
+from scratchnet.metrics import gaps, trained_reader
+from scratchnet.models import autoencoder, vae
 
 p = study.parser(__doc__, out="out/ae_against_vae", epochs=5)
 p.add_argument("--hidden", type=int, default=16, help="width of the dense layer before the code")
@@ -45,23 +44,12 @@ def train_both(latent: int) -> tuple[dict, dict]:
     return models, histories
 
 
-# ---- the judge, and the two it will judge -------------------------------------------------------
+# ---- the reader, and the two that it will judge -------------------------------------------------
 
 rng = np.random.default_rng(args.seed)
-judge = classifier.Classifier(rng=rng)
-optimiser = sn.optim.Adam(judge.parameters(), lr=2e-3)
-steps = 2 * -(-len(data.images) // 64)
-
-
-def judge_step(x, t):
-    optimiser.lr = one_cycle(optimiser.t, steps, 2e-3)
-    return classifier.train_step(judge, optimiser, x, t)
-
-
-for _ in range(2):
-    study.one_epoch(judge_step, (data.images, data.labels), 64, desc="classifier", terms=("loss",), rng=rng)
-accuracy = float((judge.probabilities(data.test_images).argmax(axis=1) == labels).mean())
-print(f"the classifier reads {100 * accuracy:.2f} % of the test images rightly", flush=True)
+reader = trained_reader(data.images, data.labels)
+accuracy = float((reader.probabilities(data.test_images).argmax(axis=1) == labels).mean())
+print(f"the reader reads {100 * accuracy:.2f} % of the test images rightly", flush=True)
 models, histories = train_both(2)
 codes = {name: model.codes(data.test_images) for name, model in models.items()}
 
@@ -76,13 +64,13 @@ draws = {"AE": m + eps @ np.linalg.cholesky(C).T, "VAE": eps}                   
 
 
 def confidence(images: np.ndarray) -> float:
-    return float(judge.probabilities(images).max(axis=1).mean())
+    return float(reader.probabilities(images).max(axis=1).mean())
 
 
 table = {name: {"reconstructions": confidence(model.images(codes[name][pairs[:, 0]])),
                 "halfway between two digits": confidence(model.images(codes[name][pairs].mean(axis=1))),
                 "draws": confidence(model.images(draws[name]))} for name, model in models.items()}
-print(f"\nmean confidence of the classifier ({confidence(data.test_images):.3f} on the test images themselves)")
+print(f"\nmean confidence of the reader ({confidence(data.test_images):.3f} on the test images themselves)")
 print(f"{'':<28}{'AE':>8}{'VAE':>8}")
 for what in table["AE"]:
     print(f"{what:<28}" + "".join(f"{table[name][what]:8.3f}" for name in table), flush=True)
@@ -112,7 +100,7 @@ to.write(plot.images, np.concatenate(lines), to="lines", title="On the line betw
 to.write(plot.images, np.concatenate([models[name].images(draws[name][:30]) for name in models]), to="draws", columns=15,
          rows=["AE", "", "VAE", ""], title="Draws: AE from a Gaussian fitted to its codes, VAE from N(0, 1)")
 to.write(plot.table, [(what, *(f"{table[name][what]:.3f}" for name in table)) for what in table["AE"]], ("", "AE", "VAE"),
-         to="confidences", title="How sure the classifier is of what they decode")
+         to="confidences", title="How sure the reader is of what they decode")
 to.write(plot.curves, {f"{term} (nats per image)": {n: [e[term] for e in h] for n, h in histories.items() if term in h[0]}
                        for term in ("reconstruction", "KL")}, to="losses", title="The terms of the loss in training")
 
@@ -125,5 +113,5 @@ if args.strips:
             left.append(f"{name}, {latent}")
     to.write(plot.images, np.concatenate(rows), to="strips", rows=left, headings=names, title="Test images through so many codes")
 
-study.write_metrics(args, data, classifier_accuracy=accuracy, confidence=table, histories=histories)
+study.write_metrics(args, data, reader_accuracy=accuracy, confidence=table, histories=histories)
 print(f"wrote {to.count} pictures and metrics.json to {args.out}")

@@ -43,6 +43,7 @@ def parser(doc: str, *, out: str, epochs: int, batch: int = 128) -> argparse.Arg
     p.add_argument("--out", type=Path, default=Path(out), help="folder for pictures and metrics.json")
     p.add_argument("--kernels", default=None, choices=["numba", "numpy"], help="default: SCRATCHNET_KERNELS or numba")
     p.add_argument("--train-images", type=int, default=None, help="use only the first so many")
+    p.add_argument("--test-images", type=int, default=None, help="likewise")
     return p
 
 
@@ -68,15 +69,15 @@ class Data(NamedTuple):
 
 
 def load(args: argparse.Namespace) -> Data:
-    """The data of --data and --train-images, announced; makes the folder --out.  Ends with a sentence if there are none."""
+    """The data of --data, announced; makes the folder --out.  Ends with a sentence if there are none."""
     args.data, why = datasets.choose(args.data)
     if why:
         print(why, flush=True)
     note = NOTES[args.data]
     print(f"training on {note}; results go to {args.out}", flush=True)
     try:
-        images, labels = (a[:args.train_images] for a in datasets.load(args.data, "train"))
-        test_images, test_labels = datasets.load(args.data, "test")
+        images, labels = datasets.load(args.data, "train", args.train_images)
+        test_images, test_labels = datasets.load(args.data, "test", args.test_images)
     except datasets.DataFileError as e:
         sys.exit(str(e))
     args.out.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,33 @@ def classifier():
     return accuracy >= 0.992 and seconds < 240, f"{100 * accuracy:.2f} %, {seconds:.0f} s"
 
 
-TRAININGS = {f.__name__: f for f in (classifier, vae2, vae20)}
+def three_losses():
+    """VAE, reconstruction only, KL only (2 epochs), both (10): KL only has KL < 0.01 and 15 neighbours name at most 15 %, both at least 60 %"""
+    metrics, seconds = example("08_three_losses.py", "--epochs", 10)
+    alone, both = metrics["results"]["KL only"], metrics["results"]["both"]
+    named = {name: f"{100 * r['neighbour_accuracy']:.1f} %" for name, r in metrics["results"].items()}
+    reached = alone["test_kl"] < 0.01 and alone["neighbour_accuracy"] <= 0.15 and both["neighbour_accuracy"] >= 0.60
+    return reached, f"KL {alone['test_kl']:.1e}; " + ", ".join(f"{k} {v}" for k, v in named.items()) + f"; {seconds:.0f} s"
+
+
+def ae_against_vae():
+    """Confidence of the reader halfway between digits, and for draws: VAE above AE on 3 of 3 seeds"""
+    runs = [example("07_ae_against_vae.py", "--seed", seed)[0]["confidence"] for seed in range(3)]
+    told = {what: [(run["AE"][what], run["VAE"][what]) for run in runs] for what in ("halfway between two digits", "draws")}
+    reached = all(vae > ae for pairs in told.values() for ae, vae in pairs)
+    return reached, "; ".join(f"{what}: " + ", ".join(f"{ae:.3f} < {vae:.3f}" for ae, vae in pairs) for what, pairs in told.items())
+
+
+def deep_clustering():
+    """DEC, 5 seeds, test accuracy without labels: median at least 97.5 %, worst at least 95 %, each under 10 minutes"""
+    runs = [example("10_deep_clustering.py", "--seed", seed) for seed in range(5)]
+    found = [metrics["results"]["deep clustering"]["test"]["accuracy"] for metrics, _ in runs]
+    slowest = max(seconds for _, seconds in runs)
+    return statistics.median(found) >= 0.975 and min(found) >= 0.95 and slowest < 600, \
+        f"{100 * statistics.median(found):.2f} % ({', '.join(f'{100 * a:.2f}' for a in found)}), at most {slowest:.0f} s"
+
+
+TRAININGS = {f.__name__: f for f in (classifier, vae2, vae20, three_losses, ae_against_vae, deep_clustering)}
 
 
 def commit() -> str:

@@ -155,3 +155,11 @@ def test_a_pen_dot_has_the_promised_profile():
         row, column = np.mgrid[:28, :28]
         expected = np.clip((radius - np.hypot(row - 14.5, column - 14)) / .8 + .5, 0, 1)
         np.testing.assert_allclose(images, 5 * [expected], atol=1e-6)
+
+
+def test_first_draws_only_so_many_and_the_same_ones():
+    images, labels = load("digits", "test", first=7)
+    whole, truth = draw_digits(1000, 1)
+    assert images.shape == (7, 1, 28, 28) and (images == whole[:7]).all() and (labels == truth[:7]).all()
+    with pytest.raises(ValueError, match="first: expected 1 or more images, got 0"):
+        load("digits", first=0)

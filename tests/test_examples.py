@@ -13,7 +13,8 @@ import pytest
 import scratchnet as sn
 
 ROOT = Path(__file__).parent.parent
-VAE_RUN = ["examples/05_vae.py", "--data", "digits", "--train-images", "640", "--batch", "64"]
+VAE_RUN = ["examples/05_vae.py", "--data", "digits", "--train-images", "640", "--test-images", "640", "--batch", "64"]
+SMALL = ["--data", "digits", "--train-images", 640, "--test-images", 640, "--epochs", 1]
 
 
 def run(args, cwd, **env):
@@ -103,6 +104,32 @@ def test_ctrl_c_leaves_a_checkpoint_to_resume_from(tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and "--resume continues from there" in err and "Traceback" not in err
     assert sn.load(tmp_path / "checkpoint.npz")["history"] == "[]"
+
+
+@pytest.mark.parametrize("script, options, pictures", [
+    ("06_autoencoder.py", ["--network", "dense", "--wide", 5], "denoising gaps latent losses reconstructions topology"),
+    ("07_ae_against_vae.py", ["--pairs", 50, "--strips", 2, 3], "codes gaps grids lines draws confidences losses strips"),
+    ("08_three_losses.py", ["--kl-epochs", 1], "latent draws losses terms"),
+])
+def test_06_to_08_write_everything_they_promise(script, options, pictures, tmp_path):
+    out = tmp_path / "out dir é"
+    done = run([f"examples/{script}", *SMALL, "--out", out, *options], tmp_path)
+    assert last_line(done).startswith(f"wrote {len(pictures.split())} pictures") and last_line(done).endswith(str(out))
+    assert sorted(p.stem for p in out.glob("*.png")) == sorted(pictures.split())
+    assert all(is_picture(picture) for picture in out.glob("*.png"))
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["data"] == "drawn digits (not MNIST)" and metrics["settings"]["epochs"] == 1
+    assert not list(out.glob(".*")), "temporary files were left"
+
+
+@pytest.mark.full
+def test_08_kl_only_collapses_and_says_so(tmp_path):
+    """Part E at a small size: what the three losses do is in the numbers already."""
+    done = run(["examples/08_three_losses.py", *SMALL, "--train-images", 6400, "--batch", 64, "--out", tmp_path], tmp_path)
+    last_line(done)
+    results = json.loads((tmp_path / "metrics.json").read_text())["results"]
+    assert results["KL only"]["test_kl"] < 0.01 and results["KL only"]["neighbour_accuracy"] <= 0.2
+    assert results["KL only"]["test_reconstruction"] > 400 > 300 > results["both"]["test_reconstruction"]
 
 
 @pytest.mark.parametrize("options, message", [

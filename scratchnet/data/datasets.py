@@ -18,25 +18,30 @@ PATIENCE = 9.0           # seconds until choose() is sure that there is no netwo
 SHORT_TIMEOUT = 3.0      # seconds for one mirror, meanwhile
 
 
-def load(name: str, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
+def load(name: str, split: str = "train", first: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Load "mnist" or "fashion-mnist" (fetched when needed), or "digits" (drawn in seconds, offline).
 
+    first: only so many images, from the start; of the digits no others are drawn.
+
     Shapes: images (N, 1, 28, 28) float32; labels (N,) int64.  N is 60,000 for split "train" and
-    10,000 for "test".
+    10,000 for "test", or `first` if that is less.
     Units: 0 is paper, 1 is ink, in steps of 1/255; labels 0 to 9.
-    Errors: ValueError for an unknown name or split; DataFileError when files are missing and
+    Errors: ValueError for an unknown name or split, and for first < 1; DataFileError when files are missing and
     cannot be fetched, or are damaged.
     Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998; Xiao,
     Rasul and Vollgraf, "Fashion-MNIST", arXiv 1708.07747.
     """
     _check_known("name", name, NAMES)
     _check_known("split", split, SPLITS)
+    if first is not None and first < 1:
+        raise ValueError(f"first: expected 1 or more images, got {first}")
     if name == "digits":
         count, seed = DRAWN[split]
-        return draw_digits(count, seed)
+        return draw_digits(min(count, first or count), seed)
     image_file, label_file = files.FILES[name][split]
     images, labels = _unpack(name, image_file), _unpack(name, label_file)
     _check_pair(images, labels, image_file.name, label_file.name)
+    images, labels = images[:first], labels[:first]
     scaled = images[:, None].astype(np.float32)              # (N, 1, 28, 28)
     scaled /= 255                                            # in place: no second copy of 188 MB
     return scaled, labels.astype(np.int64)
