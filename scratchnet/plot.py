@@ -227,6 +227,22 @@ def table(rows: Sequence[Sequence], headings: Sequence[str], path, *, title: str
     return write(fig, path)
 
 
+def counts(n: np.ndarray, rows: Sequence[str], columns: Sequence[str], path, *, title: str, caption: str = "",
+           ylabel: str = "", xlabel: str = "") -> Path:
+    """A table of counts (rows, columns), each cell as dark as its share of the row, its number in it."""
+    fig = figure(0.62 * n.shape[1] + 2.6, 0.36 * n.shape[0] + 1.6, title, caption)
+    axes = fig.subplots()
+    share = n / np.maximum(n.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (r, c), value in np.ndenumerate(n):
+        axes.text(c, r, f"{value:,}", ha="center", va="center", fontsize=8, color="white" if share[r, c] > 0.55 else "black")
+    axes.set_xticks(range(n.shape[1]), columns, fontsize=9)
+    axes.set_yticks(range(n.shape[0]), rows, fontsize=9)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.tick_params(length=0)
+    return write(fig, path)
+
+
 def regions(answer: np.ndarray, edge: np.ndarray, points: np.ndarray, labels: np.ndarray, path, *, title: str,
             caption: str = "") -> Path:
     """The class answered at every place of a square grid (n,n) with coordinates `edge`, and labelled points (N,2)."""

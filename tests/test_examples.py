@@ -57,6 +57,23 @@ def test_15_step_through(tmp_path):
     assert float(last_line(run(["examples/15_step_through.py"], tmp_path)).split()[-1]) <= 1e-15
 
 
+def test_09_clusters(tmp_path):
+    """The three facts about a cluster (number, majority digit, count) come from one place, and agree with the counts."""
+    done = run(["examples/09_clusters.py", "--data", "digits", "--epochs", 1, "--train-images", 640, "--batch", 64, "--most", 4,
+                "--starts", 2, "--out", tmp_path], tmp_path)
+    assert "wrote 14 pictures, metrics.json and model.npz" in last_line(done)
+    names = [*(f"cluster_{j}" for j in range(10)), "who_is_where", "centres", "inertia", "over_k"]
+    assert all(is_picture(tmp_path / f"{name}.png") for name in names)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    for view in ("pixels", "principal components", "codes", "whitened codes"):
+        for split in ("train", "test"):
+            assert 0 < metrics["results"][view][split]["accuracy"] <= metrics["results"][view][split]["purity"] <= 1
+    assert metrics["results"]["pixels"]["test"]["accuracy"] > 0.3
+    assert [c["cluster"] for c in metrics["clusters"]] == list(range(10)) and sum(c["of"] for c in metrics["clusters"]) == 10_000
+    purity = sum(c["count"] for c in metrics["clusters"]) / 10_000
+    assert purity == pytest.approx(metrics["results"]["codes"]["test"]["purity"])
+
+
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     """Two epochs in one go."""
