@@ -5,6 +5,7 @@ from cheap to costly; the first that leaves anything standing decides.  Nothing 
 """
 from __future__ import annotations
 
+import re
 import time
 import warnings
 
@@ -18,7 +19,7 @@ from .names import named_constants
 from .numeric import Jacobian
 
 SECONDS = 3.0                                   # of processor time, for one input
-LARGEST = 3_000_000                             # entries of a Jacobian beyond which only simple readings are tried
+SHORT = re.compile(r"-?(1/)?\(?[\w.\[\]]+(\*[\w.\[\]]+)?\)?")     # -2, 1/B, 1/(B*D), but not (B-1)/B or 2/O
 
 
 def diagnose(draws: list[tuple[Draw, Verdict]], name: str, seconds: float = SECONDS) -> Finding:
@@ -38,16 +39,20 @@ def diagnose(draws: list[tuple[Draw, Verdict]], name: str, seconds: float = SECO
         standing = sorted(set.intersection(*made), key=lambda k: (best[k].cost, len(k[1]), k))
         if any(best[k].cost < 50 for k in standing):
             break
-    d, v = (smooth or draws)[0]
-    evidence = dict(got=d.got[name][0], right=d.right(name)[0], wrong=v.wrong, draws=len(cases))
+    first = cases[0]
+    wrong = np.ones(first.x.shape, bool)
+    if first.A[0].shape == first.x.shape:
+        wrong = np.any([~(np.abs(a - n) <= 1e-6 * np.abs(n).max(initial=1e-300)) for a, n in zip(first.A, first.N)], axis=0)
+    evidence = dict(got=first.A[0], right=first.N[0], wrong=wrong, draws=len(cases))
     if not standing:
         partly = sorted({f"(one draw) {c}:{t}" for keys in made for c, t in keys})
-        return Finding(name, "UNKNOWN", "", "the gradient is wrong, but not by one of the mistakes I know; " + places(v, d, name),
+        return Finding(name, "UNKNOWN", "", "the gradient is wrong, but not by one of the mistakes I know; " + places(wrong),
                        partly[:8], **evidence)
     code, detail = standing[0]
     text, others = best[standing[0]].text, [f"{c}:{t}" for c, t in standing[1:]]
     if code in ("RATIO", "TERMS") and len({tuple(np.shape(a) for a in c.d.inputs.values()) for c in cases}) == 1:
-        same = [t for c, t in standing if c == code and not t.startswith("a number")]
+        same = [t for c, t in standing if c == code and not t.startswith("a number") and (code != "RATIO" or SHORT.fullmatch(t))]
+        same = same[:1] if same[:1] == ["-1"] else same
         if len(same) > 1:
             detail = " or ".join(same[:4])
             text = text.replace(standing[0][1], detail) if standing[0][1] in text else f"{text} (or: {'; '.join(same[1:4])})"
@@ -68,10 +73,10 @@ def claims(case: Case, phase: tuple, end: float) -> list[Claim]:
     return found
 
 
-def places(v: Verdict, d: Draw, name: str) -> str:
-    """Where, in words: how many entries are wrong, and which inputs are right."""
-    count, size = int(v.wrong.sum()), v.wrong.size
-    return f"{'every entry differs' if count == size else f'{count} of {size} entries differ'} in a draw of shape {d.inputs[name].shape}"
+def places(wrong: np.ndarray) -> str:
+    """Where, in words."""
+    count = int(wrong.sum())
+    return f"{'every entry differs' if count == wrong.size else f'{count} of {wrong.size} entries differ'} in a draw of shape {wrong.shape}"
 
 
 def from_directions(draws: list[tuple[Draw, Verdict]], name: str) -> Finding:

@@ -57,23 +57,29 @@ def richardson(f: Callable, x, v):
     return (4 * fine - coarse) / 3
 
 
-def sides(f: Callable, x, v) -> tuple:
+def sides(f: Callable, x, v, closer: float = 0.0) -> tuple:
     """(left, right, noise): the slopes of f along v from both sides, and how far rounding may have moved them.
 
-    A side on which f is not finite, or refuses (a probability above 1), is taken from the other.
+    Where f is not finite, or refuses (a probability above 1), steps of TINY·closer are tried, and if they do not help,
+    that side is taken from the other.
     """
-    middle, ends, h = f(x), [], TINY * scale_of(x)
-    for side in (-h, h):
-        try:
-            one, two = (f(x + t * v) - middle for t in (side, side / 2))
-            jump = (np.abs(two) > 0.75 * np.abs(one)) & (np.abs(one) > 1e-9 * (1 + np.abs(middle)))
-            slopes = (4 * two - one) / side         # 2·two/(side/2) − one/side cancels the h term of a one-sided difference
-            ends.append(np.where(jump, np.sign(one) * np.sign(side) * STEEP, slopes))
-        except Exception:
-            ends.append(np.full(middle.shape, np.nan))
-    left, right = ends
+    middle, h = f(x), TINY * scale_of(x)
+    left, right = (one_sided(f, x, v, t, middle) for t in (-h, h))
+    if 0 < closer < scale_of(x) and not (np.isfinite(left).all() and np.isfinite(right).all()):
+        h = TINY * closer
+        left, right = (one_sided(f, x, v, t, middle) for t in (-h, h))
     noise = 2e-15 * np.nan_to_num(np.abs(middle), posinf=0) / h
     return np.where(np.isfinite(left), left, right), np.where(np.isfinite(right), right, left), noise
+
+
+def one_sided(f: Callable, x, v, h: float, middle) -> np.ndarray:
+    """The slope along v towards h (of either sign); ±STEEP where f jumps, NaN where it refuses."""
+    try:
+        one, two = (f(x + t * v) - middle for t in (h, h / 2))
+    except Exception:
+        return np.full(middle.shape, np.nan)
+    jump = (np.abs(two) > 0.75 * np.abs(one)) & (np.abs(one) > 1e-9 * (1 + np.abs(middle)))
+    return np.where(jump, np.sign(one) * np.sign(h) * STEEP, (4 * two - one) / h)    # 2·two/(h/2) − one/h: the h term cancels
 
 
 class Jacobian:
@@ -90,16 +96,22 @@ class Jacobian:
         self.right: dict[int, np.ndarray] = {}
         self.kink: dict[int, bool] = {}
         with np.errstate(all="ignore"):
-            J = complex_columns(self.f, self.x, self.columns)
+            J, self.rough = complex_columns(self.f, self.x, self.columns)
             self.exact = J is not None
             if J is None:
-                J = [richardson(self.f, self.x, unit(self.x.shape, e)).ravel() for e in self.columns]
+                J = [self.real_column(e) for e in self.columns]
         self.J = np.stack(J, axis=1) if len(J) else np.zeros((self.f(self.x).size, 0))
+
+    def real_column(self, e: int) -> np.ndarray:
+        try:
+            return richardson(self.f, self.x, unit(self.x.shape, e)).ravel()
+        except Exception:                       # a step too far for the forward: mend() takes shorter ones
+            return np.full(self.f(self.x).size, np.nan)
 
     def mend(self, e: int) -> tuple[np.ndarray, np.ndarray]:
         if e not in self.left:
             with np.errstate(all="ignore"):
-                left, right, noise = (s.ravel() for s in sides(self.f, self.x, unit(self.x.shape, e)))
+                left, right, noise = (s.ravel() for s in sides(self.f, self.x, unit(self.x.shape, e), abs(float(self.x.flat[e]))))
             column = self.J[:, e]
             rough = noise + 1e-4 * max(np.abs(left).max(initial=0), np.abs(right).max(initial=0), 1e-9)
             self.kink[e] = bool((np.abs(left - right) > rough).any())
@@ -109,8 +121,8 @@ class Jacobian:
         return self.left[e], self.right[e]
 
 
-def complex_columns(f: Callable, x: np.ndarray, columns, h: float = 1e-30) -> list | None:
-    """The Jacobian's columns by the complex step; None where f cannot be stepped so, or may not be."""
+def complex_columns(f: Callable, x: np.ndarray, columns, h: float = 1e-30) -> tuple[list | None, bool]:
+    """(the Jacobian's columns by the complex step, or None where f must not be stepped so; whether there are kinks)"""
     def step(v):
         y = f(x + 1j * h * v)
         if y.dtype.kind != "c":
@@ -120,14 +132,16 @@ def complex_columns(f: Callable, x: np.ndarray, columns, h: float = 1e-30) -> li
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             J = [step(unit(x.shape, e)) for e in columns]
-            v = np.random.default_rng(0).uniform(0.5, 1, x.shape) * np.where(x < 0, -1, 1)
+            v = np.random.default_rng(0).uniform(0.5, 1, x.shape) * np.where(x == 0, scale_of(x), x)
             along = step(v)
     except Exception:                           # whatever the forward did not like: real differences will do
-        return None
+        return None, False
     left, right, noise = (s.ravel() for s in sides(f, x, v))
     slack = 1e-4 * np.abs(along).max(initial=0) + noise
     agrees = (along >= np.minimum(left, right) - slack) & (along <= np.maximum(left, right) + slack)
-    return J if np.all(agrees | ~np.isfinite(left) | (np.maximum(np.abs(left), np.abs(right)) >= STEEP)) and np.isfinite(J).all() else None
+    rough = bool((np.abs(left - right) > slack + 1e-4 * np.abs(right)).any())
+    right_ones = np.all(agrees | ~np.isfinite(left) | (np.maximum(np.abs(left), np.abs(right)) >= STEEP)) and np.isfinite(J).all()
+    return (J if right_ones else None), rough
 
 
 def unit(shape: tuple, index) -> np.ndarray:

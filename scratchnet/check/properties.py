@@ -37,7 +37,7 @@ def rounding(d: Draw, names: list[str], errors: dict[str, float]) -> list[Findin
     found = []
     for name in names:
         values = d.got[name][0]
-        if values is not None and values.size and 1e-9 < errors[name] < 3e-6:
+        if values is not None and values.size and d.dtypes[name] == np.float64 and 1e-9 < errors[name] < 3e-6:
             if np.array_equal(values.astype(np.float32).astype(float), values):
                 found.append(Finding(name, "PRECISION", "float32 inside", f"the gradient of {name} is right to 7 digits only: every "
                                      "number in it fits in float32, so backward computes in single precision"))

@@ -21,7 +21,8 @@ def shapes(c: Case) -> Iterator[Claim]:
             if all(a.shape[k] == 1 for k in axes):
                 yield Claim(0.5, "SHAPE_RESHAPE", "", f"the numbers are right but the shape is {a.shape} instead of {n.shape}")
             else:
-                where = c.along(axes) if a.ndim == c.d.y.ndim else ",".join(f"axis{k}" for k in axes)
+                lead = c.d.y.ndim - a.ndim      # its axes are the output's last ones, if the lengths say so
+                where = c.along(k + lead for k in axes) if c.d.y.shape[max(lead, 0):] == a.shape else ",".join(f"axis{k}" for k in axes)
                 yield Claim(0, "UNSUMMED", where, f"{got}: sum over {where} — {c.name} was broadcast there, so every copy "
                                                   "sends a gradient back")
     if a.size == n.size:
