@@ -6,7 +6,7 @@
 
 A rule's first parameter is g = ∂L/∂y; the others name what it needs from the forward, and only that is kept.
 Written with scratchnet's functions, a rule can itself be differentiated: order=2 checks that as well.
-Expected last line:  the wrong rule was caught: x: backward … measured …
+Expected last line:  the wrong rule was caught: x: x is used 2 times but its use in line 17 sends nothing back …
 """
 import numpy as np
 
@@ -38,4 +38,4 @@ with sn.replaced(swish, "x", forgets_a_term):
     try:
         sn.check_grad(swish, x)
     except sn.GradientError as e:
-        print("the wrong rule was caught:", e)
+        print(f"the wrong rule was caught: {e.findings[0].target}: {e.findings[0].text}")
