@@ -69,8 +69,8 @@ SCALES = [sn.add, sn.sub, sn.mul, sn.neg, sn.abs, sn.relu, sn.leaky_relu, sn.max
           sn.conv_transpose2d, sn.max_pool2d, sn.avg_pool2d, pool.take, pool.put, sn.mse, sn.div, sn.sqrt, sn.log]
 
 
-@place("tiny", *SCALES, sn.tanh, sn.sigmoid, sn.softplus, sn.exp, sn.softmax, sn.log_softmax, sn.logsumexp, sn.cross_entropy,
-       sn.gaussian_kl, sn.normalize)
+@place("tiny", *SCALES, sn.tanh, sn.sigmoid, sn.softplus, sn.exp, sn.softmax, sn.log_softmax, sn.logsumexp,
+       sn.cross_entropy, sn.gaussian_kl, sn.normalize)
 def _(rng, case): return scaled(case, 1e-8)
 
 
@@ -171,6 +171,58 @@ def _(rng, case):
 
 @place("repeated", pool.take, pool.put)
 def _(rng, case): return case._replace(settings={**case.settings, "where": np.zeros_like(case.settings["where"])})
+
+
+# ---- several ops in a row, where kinks meet ---------------------------------------------------------------
+
+def hidden(rng):
+    """Units at exactly 0, mixed with weights of both signs: relu'(0) = 0 need not lie between the slopes of the whole."""
+    x, w, v = np.zeros((2, 3)), rng.standard_normal((3, 5)), rng.standard_normal((5, 2))
+    x[1] = rng.integers(-1, 2, 3)
+    return lambda x, w, b, v: sn.matmul(sn.relu(sn.dense(x, w, b)), v), (x, w, np.zeros(5), v)
+
+
+def black_image(rng):
+    """What a fresh network, its biases 0, makes of the black pixels of a digit."""
+    x = np.zeros((2, 1, 6, 6))
+    x[:, :, 2:4, 2:4] = rng.random((2, 1, 2, 2))
+    w, w2 = rng.standard_normal((3, 1, 3, 3)), rng.standard_normal((27, 4))
+
+    def net(x, w, b, w2):
+        h = sn.max_pool2d(sn.relu(sn.conv2d(x, w, b, padding=1)), 2)
+        return sn.dense(sn.reshape(h, (2, 27)), w2)
+    return net, (x, w, np.zeros(3), w2)
+
+
+def hinge(rng):
+    return lambda s: sn.maximum(0.0, s - s[:, :1] + 1.0).sum(), (rng.integers(-1, 3, (3, 4)).astype(float),)
+
+
+def distance(rng):
+    a = rng.integers(0, 3, (3, 4)).astype(float)
+    return lambda a, b: sn.abs(a - b).mean(axis=1), (a, a + rng.choice([0, 1e-9, -1e-7], a.shape))
+
+
+def bounded(rng):
+    return lambda x: sn.max(sn.clip(sn.relu(x), high=1.0), axis=0), (near(rng, (4, 3), [0.0, 1.0]),)
+
+
+COMPOSED = [hidden, black_image, hinge, distance, bounded]
+
+
+@pytest.mark.parametrize("make", COMPOSED, ids=lambda make: make.__name__)
+def test_no_false_alarm_where_kinks_meet(make):
+    for seed in range(size(3, 60)):
+        f, arrays = make(np.random.default_rng(seed))
+        for order in (1, 2) if seed % 3 == 0 else (1,):
+            sn.check_grad(f, *arrays, order=order)
+
+
+def test_no_false_alarm_for_a_layer_at_kinks():
+    net = sn.layers.Sequential(sn.layers.Conv2d(1, 3, 3, padding=1, rng=0), sn.layers.ReLU(), sn.layers.MaxPool2d(2),
+                               sn.layers.Flatten(), sn.layers.Dense(27, 4, rng=0))
+    _, (x, *_) = black_image(np.random.default_rng(0))
+    sn.check_grad(net, x)
 
 
 # ---- the check ------------------------------------------------------------------------------------------
