@@ -6,7 +6,7 @@
 
 r1         A dense trunk lays out the digit as a whole, thin transposed convolutions draw it; D is left without
            normalisation and the R1 penalty holds its slope on real images: ½·0.5·E‖∂D/∂x‖² on every 8th step, 8
-           times as heavy.  A gradient of a gradient, which costs about a fifth of the time.
+           times as heavy.  A gradient of a gradient, which seldom enough costs little.
 textbook   No trunk: each stroke is drawn from its own 7 × 7 cell, and nothing tells distant ones to meet.  Batch norm
            in D judges whole batches, real or made, and at 2e-4 a few thousand steps end before the game has settled.
 spectral   ‖∂D/∂x‖ is bounded everywhere, not only where real images lie: D stays mild, and G's gradient small.

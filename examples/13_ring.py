@@ -3,13 +3,13 @@
     python examples/13_ring.py                         about a minute
     python examples/13_ring.py --seeds 10              how many heaps are covered, for ten seeds
 
-Real points come from eight Gaussians on a circle.  Small dense networks play the same game twice:
+Real points come from eight Gaussians on a circle.  Small dense networks play twice, with the same step sizes; D's are
+smaller than G's, so that it follows G with a delay:
 
-plain      the minimax loss, and a D that learns ten times as slowly as G (Metz et al. 2017, arXiv:1611.02163, §3.1).
-           G runs to the heap that D takes for real just now; D learns that whatever lies there is made; G runs on to
-           the next: mode collapse, round and round the circle.
-repaired   the non-saturating loss, both equally fast, R1 on every step, and averaged weights.  With ½‖∂D/∂x‖² on real
-           points D's field is gentle where they are, so that made points come to rest there and the empty heaps pull.
+plain      the minimax loss.  G runs to the heap that D takes for real just now; D learns that whatever lies there is
+           made; G runs on to the next one: mode collapse, round and round the circle.
+repaired   the non-saturating loss, R1 on every step, and averaged weights.  With 5/2·‖∂D/∂x‖² on real points D's field
+           is gentle where they are: made points come to rest there, and the empty heaps go on pulling.
 
 Drawn in the plane: D's score (blue: made, orange: real), real points (+) and made ones (dots).  A heap is covered
 if a fortieth of the samples, a fifth of its fair share, lie within three of its standard deviations.
@@ -31,8 +31,8 @@ from scratchnet.models.gan_losses import R1, minimax, non_saturating
 
 RADIUS, SPREAD = 2.0, 0.1
 CENTRES = RADIUS * np.stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)], axis=1)      # (8, 2)
-RECIPES = {"plain": dict(game=minimax), "repaired": dict(game=non_saturating, penalty=R1(1.0, every=1))}
-LR = {"plain": (2e-3, 2e-4), "repaired": (2e-3, 2e-3)}                     # of G and of D
+RECIPES = {"plain": dict(game=minimax), "repaired": dict(game=non_saturating, penalty=R1(5.0, every=1))}
+STEP_SIZES = 5e-3, 3e-4                          # of G and of D
 
 
 def real_points(n: int, rng) -> np.ndarray:
@@ -81,7 +81,7 @@ def play(name: str, seed: int, steps: int, bar) -> list[Shot]:
     rng = np.random.default_rng(seed)
     gan = Ring(16, networks, rng=rng)
     players = [sn.optim.Adam(network.parameters(), lr=lr, betas=(0.5, 0.999))
-               for network, lr in zip((gan.generator, gan.discriminator), LR[name])]
+               for network, lr in zip((gan.generator, gan.discriminator), STEP_SIZES)]
     average = Average(gan.generator, 0.99) if name == "repaired" else None
     z, story = gan.noise(2000, seed + 1000), []
     moments = np.linspace(0, steps, SHOTS).round()
@@ -107,7 +107,7 @@ def draw(stories: dict, args, caption: str, modes: dict) -> None:
         axes.set_title(f"{name}, step {shot.step:,}: {shot.covered} of 8", fontsize=9)
 
     shown = [0, 2, 5, 10, 15, SHOTS - 1]
-    fig = plot.figure(13.0, 5.4, "The field of D and the points of G: a game that collapses, and one that does not",
+    fig = plot.figure(13.0, 5.4, "D's field and G's points: a game that collapses, and one that does not",
                       f"{caption}; blue: D says made, orange: real; + real, dots made")
     for row, (name, each) in zip(fig.subplots(len(stories), len(shown)), stories.items()):
         for axes, i in zip(row, shown):

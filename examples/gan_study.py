@@ -117,7 +117,7 @@ def train(run: Run, args, recipe: Recipe, images) -> None:
         if not all(np.isfinite(t.data).all() for _, t in run.gan.named_arrays()):
             raise Diverged(f"step {run.of_discriminator.t}: a weight is not finite any more")
         rows = np.array(turns)
-        parts = np.array_split(rows, min(10, max(1, len(rows) // recipe.critics)))       # points of the curves: ten per epoch
+        parts = np.array_split(rows, min(10, max(1, len(rows) // recipe.critics)))       # ten points of the curves
         run.history.append({"epoch": epoch, "seconds": round(time.time() - start, 2),
                             **{key: [mean(part[:, i]) for part in parts] for i, key in enumerate(CURVES)}})
         run.frames = np.concatenate([run.frames, run.look()[None]])
@@ -194,9 +194,9 @@ def main(doc: str, recipes: dict[str, Recipe], out: str) -> None:
         sys.exit(f"\n{e}. The last finite checkpoint is {run.path}, the state after epoch {len(run.history)}")
 
     print("measuring", flush=True)
-    reader = trained_reader(data.images, data.labels, args.reader_epochs)
-    z, test_images = run.gan.noise(args.samples, args.seed + 3), data.test_images[:args.samples]
-    averaged, last = (quality(reader, run.gan.images(z, average), test_images, data.images) for average in (run.average, None))
+    reader, test_images = trained_reader(data.images, data.labels, args.reader_epochs), data.test_images[:args.samples]
+    z = run.gan.noise(args.samples, args.seed + 3)
+    averaged, last = (quality(reader, run.gan.images(z, a), test_images, data.images) for a in (run.average, None))
     print("drawing", flush=True)
     count = draw(run, args, recipe, data, averaged.classes)
     study.write_metrics(args, data, about=recipe.about, quality=averaged._asdict(), quality_of_last_weights=last._asdict(),

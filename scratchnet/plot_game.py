@@ -22,7 +22,8 @@ def game(epochs: np.ndarray, discriminator, generator, accuracy, path, *, title:
     left.legend(fontsize=8)
     right.plot(epochs, 100 * np.asarray(accuracy), color=BLUE)
     right.axhline(50, color="0.5", linestyle=":")
-    right.annotate("guessing", (epochs[-1], 50), xytext=(0, 3), textcoords="offset points", ha="right", fontsize=8, color="0.35")
+    right.annotate("guessing", (epochs[-1], 50), xytext=(0, 3), textcoords="offset points", ha="right", fontsize=8,
+                   color="0.35")
     right.set(xlabel="epoch", ylabel="images that D judges rightly (%)", ylim=(min(45, 100 * min(accuracy) - 2), 101))
     for axes in (left, right):
         axes.grid(alpha=0.25)
@@ -37,8 +38,8 @@ def shares(values: Sequence[float], names: Sequence[str], path, *, title: str, c
     axes.bar_label(bars, fmt="%.1f", fontsize=8)
     axes.axhline(100 / len(names), color="0.35", linestyle="--", label=f"{100 / len(names):g} % each")
     axes.set(xlabel="class, as the reader of digits sees it", ylabel="share of the samples (%)")
-    axes.margins(y=0.12)
-    axes.legend(fontsize=8, loc="lower right")
+    axes.margins(y=0.2)
+    axes.legend(fontsize=8, loc="upper right")
     axes.tick_params(axis="x", labelsize=8, rotation=0 if max(map(len, names)) < 3 else 30)
     return write(fig, path)
 

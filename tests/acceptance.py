@@ -90,8 +90,9 @@ def deep_clustering():
 def described(metrics: dict) -> str:
     """The quality of a GAN in a few words."""
     q = metrics["quality"]
-    return (f"Fréchet distance {q['frechet']:.2f} (last weights {metrics['quality_of_last_weights']['frechet']:.1f}, real images "
-            f"{q['floor']:.2f}), smallest class {100 * min(q['classes']):.1f} %, coverage {q['coverage']:.2f}, {metrics['seconds']:.0f} s")
+    last = metrics["quality_of_last_weights"]["frechet"]
+    return (f"Fréchet distance {q['frechet']:.2f} (last weights {last:.1f}, real images {q['floor']:.2f}), smallest class "
+            f"{100 * min(q['classes']):.1f} %, coverage {q['coverage']:.2f}, {metrics['seconds']:.0f} s")
 
 
 def gan_dense():

@@ -36,8 +36,8 @@ def to_torch(network: layers.Sequential, dtype) -> nn.Sequential:
         elif isinstance(layer, layers.Reshape):
             twin = nn.Unflatten(1, layer.shape)
         else:
-            twin = {layers.ReLU: nn.ReLU, layers.Tanh: nn.Tanh, layers.Flatten: nn.Flatten}.get(type(layer), lambda: None)() \
-                or nn.LeakyReLU(layer.slope)
+            plain = {layers.ReLU: nn.ReLU, layers.Tanh: nn.Tanh, layers.Flatten: nn.Flatten}
+            twin = nn.LeakyReLU(layer.slope) if isinstance(layer, layers.LeakyReLU) else plain[type(layer)]()
         return twin
     spatial = False
     for layer in network.layers:
@@ -53,7 +53,8 @@ class Game:
     def __init__(self, networks, *, latent=64, lr, seed=0, betas=(0.5, 0.999), r1=None, decay=0.999, dtype=torch.float32):
         self.rng = np.random.default_rng(seed)
         self.gan = GAN(latent, networks, rng=self.rng).astype(str(dtype)[6:])            # draws the weights; is not trained
-        self.G, self.D, self.average = (to_torch(n, dtype) for n in (self.gan.generator, self.gan.discriminator, self.gan.generator))
+        both = self.gan.generator, self.gan.discriminator
+        self.G, self.D, self.average = (to_torch(n, dtype) for n in (*both, self.gan.generator))
         self.of_G, self.of_D = (torch.optim.Adam(n.parameters(), lr=lr, betas=betas) for n in (self.G, self.D))
         self.r1, self.decay, self.dtype, self.t = r1, decay, dtype, 0
 
