@@ -84,7 +84,7 @@ class Turn(NamedTuple):
     """What one step of both players says, measured before their weights move."""
     discriminator: float                        # L_D, without the penalty
     generator: float                            # L_G; NaN on steps on which G rests
-    accuracy: float                             # share of images that D judges rightly: real if D(x) > 0
+    accuracy: float                             # share of images judged rightly: real if D(x) > 0 (Wasserstein: no such 0)
     penalty: float                              # NaN on steps without one
 
 

@@ -5,8 +5,9 @@ D gives one score per image, r = D(x) for a real one, f = D(G(z)) for a made one
 Minimax         p(real) = s(score).  D maximises, G minimises  V = E[log s(r)] + E[log(1 − s(f))].
                 With −log s(r) = softplus(−r) and −log(1 − s(f)) = softplus(f):
                     L_D = E softplus(−r) + E softplus(f)            L_G = −E softplus(f)
-                For a fixed G the best D is s(D(x)) = p/(p + q), where p and q are the densities of real and
-                made images; then V = 2·JS(p, q) − log 4, least where q = p: that is what G is led to.
+                For a fixed G the best D is s(D(x)) = p/(p + q), where p and q are the densities of real and made
+                images (p log d + q log(1 − d) has slope p/d − q/(1 − d), which is 0 there); then
+                V = 2·JS(p, q) − log 4, least where q = p: that is what G is led to.
 Non-saturating  ∂L_G/∂f = −s(f) above: 0 where D is sure that an image is made (f ≪ 0), which is how every
                 game begins, so G would learn nothing just when it is worst.  Instead G maximises E log s(f):
                     L_G = E softplus(−f)            ∂L_G/∂f = −s(−f) → −1
