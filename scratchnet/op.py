@@ -240,8 +240,8 @@ class Op:
                             "can be differentiated again")
         elif out is not None:
             out = np.asarray(out)
-        got = "None" if out is None else f"{out.dtype} {out.shape}"
         if out is None or out.shape != edge.shape or out.dtype != edge.dtype:
+            got = "None" if out is None else f"{out.dtype} {out.shape}"
             raise ValueError(f"{node.where}: the rule for {edge.name!r} returned {got}, expected "
                              f"{edge.dtype} {edge.shape} like {edge.name}; where {edge.name} was "
                              "broadcast, its gradient is summed back: fit(…, shape)")

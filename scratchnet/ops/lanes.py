@@ -41,7 +41,8 @@ class Lanes:
     def __init__(self, channels: int, at: np.ndarray, places: int, dtype):
         self.array, self.at, self.channels = buffer(up(channels, 20), LANES * places, dtype), at, channels
         self.array[...] = 0
-        self.strips = buffer(4, 4 * len(at), dtype)            # scratch for the transposes below
+        strips = buffer(4, 4 * len(at), dtype)                 # scratch for the transposes below
+        self.pairs, self.strips = pairs(self.array), (strips, pairs(strips))
 
     def fill(self, b: np.ndarray | None) -> None:
         """Every number of channel c to b[c], or to 0."""
@@ -53,13 +54,13 @@ class Lanes:
         if len(images) < LANES:
             images = np.concatenate([images, np.zeros((LANES - len(images), *images.shape[1:]), x.dtype)])
         images.flags.writeable = False                         # one type, so one compilation
-        to_lanes(images, self.at, self.strips, pairs(self.strips), pairs(self.array))
+        to_lanes(images, self.at, *self.strips, self.pairs)
 
     def store(self, x: np.ndarray, block: int) -> None:
         """Back to images 16·block … of x."""
         images = x.reshape(*x.shape[:2], -1)[LANES * block:LANES * (block + 1)]
         whole = images if len(images) == LANES else np.empty((LANES, *images.shape[1:]), x.dtype)
-        from_lanes(pairs(self.array), self.at, self.strips, pairs(self.strips), whole)
+        from_lanes(self.pairs, self.at, *self.strips, whole)
         if whole is not images:
             images[:] = whole[:len(images)]
 

@@ -76,9 +76,7 @@ def dense(x, w, b=None):
     if b is not None and b.shape != w.shape[1:]:
         raise ValueError(f"dense: b {b.shape}, expected {w.shape[1:]}: one number per column of w {w.shape}")
     y = matmul_y(as_rows(x), w).reshape(*x.shape[:-1], w.shape[1])
-    if b is not None:
-        y += b                                                 # y is new: nobody else sees it
-    return y
+    return y if b is None else np.add(y, b, out=y if y.dtype == b.dtype else None)         # y is new: may be written to
 
 
 @dense.vjp("x")

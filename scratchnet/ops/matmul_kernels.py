@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import memory
 from ..kernel import kernel, parallel, thread_count
-from .conv_fast import product, product_transposed
+from . import conv_fast
 from .lanes import LANES, buffer, up
 
 LEAST, SMALL = 64, 1 << 22                      # each length, and their product: below, what is around the loops costs more
@@ -73,7 +73,7 @@ def rows_times(a, b):
                 d = min(depth, K - k)
                 a_block[:m, :d], a_block[:m, d:] = a[r:r + m, k:k + d], 0
                 b_block[:d, :n], b_block[d:] = b[k:k + d, s:s + n], 0
-                product(a_block[:up(m, 5)], b_block, y[r:], 0, s // LANES, n // LANES, k > 0)
+                conv_fast.product(a_block[:up(m, 5)], b_block, y[r:], 0, s // LANES, n // LANES, k > 0)
     parallel(work, len(blocks))
     return y[:R]
 
@@ -93,7 +93,7 @@ def rows_with_rows(a, b):
             for k in range(0, K, depth):
                 d = min(depth, K - k)
                 a_block[:R, :d], b_block[:n, :d] = a[:, k:k + d], b[s:s + n, k:k + d]
-                product_transposed(a_block, b_block[:up(n)], y, 0, s, d // LANES)
+                conv_fast.product_transposed(a_block, b_block[:up(n)], y, 0, s, d // LANES)
     parallel(work, -(-S // rows))
     return y[:R, :S] if S == y.shape[1] else np.ascontiguousarray(y[:R, :S])
 
