@@ -108,10 +108,12 @@ def guarded(name: str, function: Callable) -> Callable:
 
 # ---- the gradient checker -------------------------------------------------------------------------
 
-def gradients(forward: Callable, backward: Callable, sample, of: str = "", **settings) -> None:
+def gradients(forward: Callable, backward: Callable, sample, of: str = "", letters: tuple | None = None, **settings) -> None:
     """backward(g, *inputs) must be the gradient of forward(*inputs), or the checker says what it is instead.
 
-    of   put in front of the names of the inputs, where one exercise has several functions: tanh.x
+    of        put in front of the names of the inputs, where one exercise has several functions: tanh.x
+    letters   the axes of the inputs in the letters of the exercise's text, ("ND", "DM", "M"), for the diagnosis
+    settings  of sn.check_backward:  wrt=["x"]  looks at the gradient of x alone
     """
     ours = []
 
@@ -121,6 +123,8 @@ def gradients(forward: Callable, backward: Callable, sample, of: str = "", **set
         except (Slip, NotImplementedError) as error:                       # not for the checker to explain
             ours.append(error)
             raise
+    if letters:
+        settings["sizes"] = lambda *arrays: {letter: n for axes, a in zip(letters, arrays) for letter, n in zip(axes, np.shape(a))}
     try:
         check_backward(forward, noting, sample, **settings)
     except Exception as error:

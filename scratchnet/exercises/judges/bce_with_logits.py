@@ -17,8 +17,8 @@ def judge(answer, right):
            ("SUBST |z|", lambda z, t: np.mean(np.maximum(z, 0) - t * z + np.log1p(np.exp(-z))), "in the logarithm |z| is needed, not z"))
     far = [(np.array([[1e4, -1e4], [800.0, -800.0]]), np.array([[1.0, 1.0], [0.0, 0.25]]))]
     values("L", answer.bce, right.bce, far)
-    gradients(right.bce, lambda g, z, t: (answer.bce_backward(g, z, t), -g * z / z.size), regimes(
-        lambda rng, N, M: (rng.standard_normal((N, M)), rng.random((N, M))), (5, 3), (2, 7), (4, 4)))
+    gradients(right.bce, answer.bce_backward, regimes(
+        lambda rng, N, M: (rng.standard_normal((N, M)), rng.random((N, M))), (5, 3), (2, 7), (4, 4)), letters=("NM",), wrt=["z"])
     values("z", answer.bce_backward, right.bce_backward, [(1.0, *case) for case in far])
 
 
@@ -38,8 +38,8 @@ WRONG = (
     wrong("|z| forgotten", "np.exp(-np.abs(z))))", "np.exp(-z)))", "L SUBST:|z|"),
     wrong("sum for mean", "return np.mean(np.maximum", "return np.sum(np.maximum", "L RATIO:size"),
     wrong("logit for probability", "g * (sigmoid(z) - t)", "g * (z - t)", "z ADDITIVE"),
-    wrong("1/size forgotten", "(sigmoid(z) - t) / z.size", "(sigmoid(z) - t)", "z RATIO:"),
-    wrong("divided by the batch only", "/ z.size", "/ len(z)", "z RATIO:"),
+    wrong("1/size forgotten", "(sigmoid(z) - t) / z.size", "(sigmoid(z) - t)", "z RATIO:N*M"),
+    wrong("divided by the batch only", "/ z.size", "/ len(z)", "z RATIO:M"),
     wrong("sigmoid' once too often", "g * (sigmoid(z) - t)", "g * (sigmoid(z) - t) * sigmoid(z) * (1 - sigmoid(z))", "z FACTOR:extra"),
     wrong("target minus prediction", "(sigmoid(z) - t)", "(t - sigmoid(z))", "z RATIO:-1"),
 )

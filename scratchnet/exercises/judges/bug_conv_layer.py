@@ -21,7 +21,8 @@ def judge(answer, right):
             layer.forward(x)
             return layer.backward(g)
         gradients(partial(forward, stride=stride, padding=padding), backward, regimes(
-            build, (2, 3, 5, 4, 2, 3, 2), (2, 1, 4, 6, 2, 2, 3), (2, 2, 4, 4, 2, 3, 3)))
+            build, (2, 3, 5, 4, 2, 3, 2), (3, 1, 4, 6, 2, 2, 3), (2, 2, 4, 4, 2, 3, 3)),
+                  letters=("NCHW", "FCKL"))
 
 
 HINTS = ("w and b are right, x is wrong, with every stride and padding",
@@ -39,7 +40,7 @@ WRONG = (
     wrong("padding not cut off", "return dxp[:, :, p:p + H, p:p + W], dw, db", "return dxp, dw, db", "x UNCROPPED"),
     wrong("dw flipped", "dw[:, :, k, l] = np.einsum", "dw[:, :, K - 1 - k, L - 1 - l] = np.einsum", "w FLIPPED"),
     wrong("db not summed over the image", "db = g.sum(axis=(0, 2, 3))", "db = g.sum(axis=0)", "b UNSUMMED"),
-    wrong("db averaged over the batch", "db = g.sum(axis=(0, 2, 3))", "db = g.sum(axis=(2, 3)).mean(axis=0)", "b RATIO:1/"),
+    wrong("db averaged over the batch", "db = g.sum(axis=(0, 2, 3))", "db = g.sum(axis=(2, 3)).mean(axis=0)", "b RATIO:1/N"),
     wrong("cut at the wrong corner", "dxp[:, :, p:p + H, p:p + W]", "dxp[:, :, :H, :W]", "x SHIFTED", "x DY"),
     wrong("channels of w swapped", "\"nfij,fc->ncij\", g, self.w[:, :, k, l]", "\"nfij,cf->ncij\", g, self.w[:, :, k, l]", "x SUBST:w", "* CRASH_SHAPES", "x TRANSPOSED"),
 )

@@ -1,4 +1,6 @@
 """The gradient checker on the whole network."""
+import numpy as np
+
 from ..exercise import wrong
 from ..judging import gradients, regimes
 
@@ -11,7 +13,15 @@ def build(rng, N, D, H, M):
 
 
 def judge(answer, right):
-    gradients(right.forward, answer.backward, regimes(build, (5, 3, 4, 2), (2, 1, 3, 4), (3, 3, 3, 3)))
+    def backward(g, *inputs):
+        return {name: d for name, d in zip(("x", "w1", "b1", "w2", "b2"), answer.backward(g, *inputs))}
+
+    def through(rng, N, H):                     # weights 1, biases 0: y is max(x, 0), and x sees the mask alone
+        return rng.standard_normal((N, H)), np.eye(H), np.zeros(H), np.eye(H), np.zeros(H)
+    whole = (5, 3, 4, 2), (2, 1, 3, 4), (3, 3, 3, 3)
+    for names, sample in ((["w2", "b2"], regimes(build, *whole)), (["x"], regimes(through, (5, 3), (2, 4), (3, 3))),
+                          (["w1", "b1"], regimes(build, *whole)), (["x"], regimes(build, *whole))):
+        gradients(right.forward, backward, sample, wrt=names, letters=("ND", "DH", "", "HM"))
 
 
 HINTS = ("w2 and b2 are right, b1 is wrong: so look between them, at what is done to ∂L/∂r",
@@ -25,10 +35,10 @@ gradient check at random points does at once.
 """
 
 WRONG = (
-    wrong("both masks", "dr * (h > 0)", "dr * (h > 0) * (dr > 0)", "b1 DYFACTOR", "b1 LOCAL", "b1 DY"),
-    wrong("mask inverted", "dr * (h > 0)", "dr * (h < 0)", "b1 FACTOR", "b1 SUBST"),
-    wrong("no mask at all", "dr * (h > 0)", "dr", "b1 LEAK", "b1 DYFACTOR", "b1 SUBST", "b1 OVERSUMMED"),
-    wrong("h for r in dw2", "dw2 = r.T @ g", "dw2 = h.T @ g", "w2 SUBST", "w2 PRODUCT", "w2 STEP"),
-    wrong("w2 not transposed", "dr = g @ w2.T", "dr = g @ w2.reshape(w2.shape[::-1])", "x SUBST:w2"),
-    wrong("bias averaged", "db1 = dh.sum(axis=0)", "db1 = dh.mean(axis=0)", "b1 RATIO:1/"),
+    wrong("both masks", "dr * (h > 0)", "dr * (h > 0) * (dr > 0)", "x DY:relu(dy)"),
+    wrong("mask inverted", "dr * (h > 0)", "dr * (h < 0)", "x SUBST:x:=-x"),
+    wrong("no mask at all", "dr * (h > 0)", "dr", "x IDENTITY"),
+    wrong("h for r in dw2", "dw2 = r.T @ g", "dw2 = h.T @ g", "w2 SUBST", "w2 PRODUCT", "w2 RETURNS"),
+    wrong("w2 not transposed", "dr = g @ w2.T", "dr = g @ w2.reshape(w2.shape[::-1])", "b1 CONST:w2 reshaped"),
+    wrong("bias averaged", "db1 = dh.sum(axis=0)", "db1 = dh.mean(axis=0)", "b1 RATIO:1/N"),
 )

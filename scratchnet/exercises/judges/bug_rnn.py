@@ -48,7 +48,7 @@ def judge(answer, right):
     for which, name in enumerate(("x", "wx", "wh")):
         values(name, lambda *case: answer.backward(*case)[which], lambda *case: right.backward(*case)[which], cases,
                *((code, variant(slip, which), text) for code, slip, text in SLIPS))
-    gradients(right.forward, answer.backward, regimes(build, *SIZES))
+    gradients(right.forward, answer.backward, regimes(build, *SIZES), letters=("TND", "DH"))
 
 
 HINTS = ("the last step is right, all others are wrong: so it is about what goes from one step to the one before",

@@ -23,6 +23,7 @@ these factors from the outside to the inside, because there is one loss and ther
 WRONG = (
     wrong("inner slope forgotten", "return 2 * x * np.cos(x ** 2)", "return np.cos(x ** 2)", "wave.x FACTOR", "wave.x SUBST"),
     wrong("outer slope at x instead of x²", "2 * x * np.cos(x ** 2)", "2 * x * np.cos(x)", "wave.x FACTOR", "wave.x COMPUTES"),
+    wrong("outer function not differentiated", "2 * x * np.cos(x ** 2)", "2 * x * np.sin(x ** 2)", "wave.x COMPUTES", "wave.x FACTOR", "wave.x PRODUCT"),
     wrong("sign lost", "return -x * np.exp", "return x * np.exp", "bell.x RATIO:-1"),
     wrong("x² instead of x²/2 differentiated", "return -x * np.exp", "return -2 * x * np.exp", "bell.x RATIO:2"),
     wrong("the 2 of 2√ forgotten", "/ (2 * np.sqrt(1 + x ** 4))", "/ np.sqrt(1 + x ** 4)", "curve.x RATIO:2"),

@@ -1,7 +1,5 @@
-"""Strides 1, 2, 3 with and without padding; each with images of three kinds.  dw is not asked for: ours."""
+"""Strides 1, 2, 3 with and without padding; each with images of three kinds."""
 from functools import partial
-
-import scratchnet as sn
 
 from ..exercise import wrong
 from ..judging import gradients, regimes
@@ -15,12 +13,9 @@ def build(rng, N, C, H, W, F, K, L):
 
 def judge(answer, right):
     for stride, padding in SETTINGS:
-        def backward(g, x, w):
-            t = sn.Tensor(w, requires_grad=True)
-            sn.conv2d(sn.Tensor(x), t, stride=stride, padding=padding).backward(g)
-            return answer.conv2d_dx(g, w, x.shape, stride, padding), t.grad
-        gradients(partial(right.conv2d, stride=stride, padding=padding), backward, regimes(
-            build, (2, 3, 6, 5, 2, 3, 2), (1, 1, 5, 7, 2, 2, 3), (2, 2, 6, 6, 2, 3, 3)))
+        gradients(partial(right.conv2d, stride=stride, padding=padding),
+                  lambda g, x, w: answer.conv2d_dx(g, w, x.shape, stride, padding), regimes(
+                      build, (2, 3, 5, 4, 2, 3, 2), (1, 1, 5, 6, 2, 2, 3), (2, 2, 5, 5, 2, 3, 3)), wrt=["x"], letters=("NCHW", "FCKL"))
 
 
 HINTS = ("this is the forward run backwards: where it read a window of xp, you add to the same window of dxp",
@@ -36,12 +31,12 @@ as a scatter it needs neither, and the same loops are the forward of a transpose
 WRONG = (
     wrong("= for += in the scatter", "] += share", "] = share", "x OVERWRITTEN"),
     wrong("filter flipped", "share = np.einsum(\"nf,fckl->nckl\", g[:, :, i, j], w)", "share = np.einsum(\"nf,fckl->nckl\", g[:, :, i, j], w[:, :, ::-1, ::-1])",
-          "x SUBST:w flipped"),
+          "x SUBST:w flipped", "x CONST:w flipped"),
     wrong("padding not cut off", "return dxp[:, :, padding:padding + H, padding:padding + W]", "return dxp", "x UNCROPPED"),
     wrong("cut one pixel off", "dxp[:, :, padding:padding + H, padding:padding + W]",
           "np.pad(dxp, ((0, 0), (0, 0), (0, 1), (0, 1)))[:, :, padding + 1:padding + 1 + H, padding + 1:padding + 1 + W]", "x SHIFTED"),
     wrong("stride forgotten", "dxp[:, :, stride * i:stride * i + K, stride * j:stride * j + L]", "dxp[:, :, i:i + K, j:j + L]", "x CONST:stride=1"),
     wrong("last row and column left out", "    for i in range(I):\n        for j in range(J):\n            share", "    for i in range(I - 1):\n        for j in range(J - 1):\n            share",
           "x DY", "x CONTRIB"),
-    wrong("channels of the filter swapped", "\"nf,fckl->nckl\", g[:, :, i, j], w)", "\"nf,cfkl->nckl\", g[:, :, i, j], w)", "x SUBST:w", "* CRASH_SHAPES"),
+    wrong("channels of the filter swapped", "\"nf,fckl->nckl\", g[:, :, i, j], w)", "\"nf,cfkl->nckl\", g[:, :, i, j], w)", "x SUBST:w", "x CONST:w", "* CRASH_SHAPES"),
 )

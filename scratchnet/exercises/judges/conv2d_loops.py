@@ -1,12 +1,10 @@
-"""The forward on whole numbers, where sums are exact; dw and db by the gradient checker (dx is not asked for: ours)."""
+"""The forward on whole numbers, where sums are exact; dw and db by the gradient checker (dx is the next exercise)."""
 import numpy as np
-
-import scratchnet as sn
 
 from ..exercise import wrong
 from ..judging import gradients, regimes, values
 
-SIZES = ((2, 3, 5, 4, 2, 3, 2), (1, 1, 4, 3, 2, 1, 3), (2, 2, 4, 4, 2, 2, 2))
+SIZES = ((2, 3, 5, 4, 2, 3, 2), (3, 1, 4, 3, 2, 2, 2), (2, 2, 4, 4, 2, 2, 2))
 
 
 def build(rng, N, C, H, W, F, K, L):
@@ -15,12 +13,6 @@ def build(rng, N, C, H, W, F, K, L):
 
 def whole(rng, *sizes):
     return tuple(rng.integers(-9, 10, a.shape).astype(float) for a in build(rng, *sizes))
-
-
-def our_dx(g, x, w):
-    t = sn.Tensor(x, requires_grad=True)
-    sn.conv2d(t, w).backward(g)
-    return t.grad
 
 
 def judge(answer, right):
@@ -32,7 +24,12 @@ def judge(answer, right):
            ("CONTRIB channel", lambda x, w, b: right.conv2d(x[:, -1:], w[:, -1:], b), "only the last channel counts: '=' in a loop where '+=' is needed"),
            ("CONTRIB channel first", lambda x, w, b: right.conv2d(x[:, :1], w[:, :1], b), "only the first channel counts: sum over all of them"),
            ("TERMS bias twice", lambda x, w, b: right.conv2d(x, w, x.shape[1] * b), "the bias is added once per channel"), tol=0)
-    gradients(right.conv2d, lambda g, x, w, b: (our_dx(g, x, w), *answer.conv2d_backward(g, x, w)), regimes(build, *SIZES))
+    gradients(right.conv2d, lambda g, x, w, b: answer.conv2d_backward(g, x, w), regimes(build, *SIZES), wrt=["w", "b"], sizes=sizes)
+
+
+def sizes(x, w, b):
+    (N, C, H, W), (F, C, K, L) = x.shape, w.shape
+    return dict(N=N, I=H - K + 1, J=W - L + 1, C=C, F=F, K=K, L=L)
 
 
 HINTS = ("there are three marks: y at one place, what one place adds to dw, and db after the loops",
@@ -50,8 +47,8 @@ WRONG = (
     wrong("filter flipped in the forward", "\"nckl,fckl->nf\", window, w) + b", "\"nckl,fckl->nf\", window, w[:, :, ::-1, ::-1]) + b", "y SUBST:w flipped"),
     wrong("bias forgotten", ", window, w) + b", ", window, w)", "y TERMS:bias"),
     wrong("db not summed over the image", "g.sum(axis=(0, 2, 3))", "g.sum(axis=0)", "b UNSUMMED"),
-    wrong("db averaged over places", "g.sum(axis=(0, 2, 3))", "g.mean(axis=(2, 3)).sum(axis=0)", "b RATIO:1/"),
-    wrong("dw divided by the batch", "    # >>> db\n", "    dw /= len(x)\n    # >>> db\n", "w RATIO:1/"),
+    wrong("db averaged over places", "g.sum(axis=(0, 2, 3))", "g.mean(axis=(2, 3)).sum(axis=0)", "b RATIO:1/(I*J)"),
+    wrong("dw divided by the batch", "    # >>> db\n", "    dw /= len(x)\n    # >>> db\n", "w RATIO:1/N"),
     wrong("dw flipped", "    # >>> db\n", "    dw = dw[:, :, ::-1, ::-1].copy()\n    # >>> db\n", "w FLIPPED"),
     wrong("only the first image", "np.einsum(\"nf,nckl->fckl\", g[:, :, i, j], window)", "np.einsum(\"f,ckl->fckl\", g[0, :, i, j], window[0])",
           "w CONTRIB:batch: first only"),

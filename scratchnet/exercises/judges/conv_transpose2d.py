@@ -27,7 +27,7 @@ def judge(answer, right):
            ("CONST output_padding=0", lambda x, w, s, p, q: forward(x, w, s, p, 0), "the output padding is not used: the result is q too small"), tol=0)
     for stride, padding, extra in SETTINGS:
         gradients(partial(forward, stride=stride, padding=padding, output_padding=extra),
-                  lambda g, x, w: answer.conv_transpose2d_backward(g, x, w, stride, padding), regimes(build, *SIZES))
+                  lambda g, x, w: answer.conv_transpose2d_backward(g, x, w, stride, padding), regimes(build, *SIZES), letters=("NFIJ", "FCKL"))
     x, w, stride, padding, extra = cases[1]
     y = answer.conv_transpose2d(x, w, stride, padding, extra)
     u = rng.standard_normal(y.shape)

@@ -6,7 +6,7 @@ import numpy as np
 from ..exercise import wrong
 from ..judging import gradients, regimes, require, values
 
-SIZES = ((2, 3, 5, 4, 2, 3), (1, 1, 4, 5, 3, 1), (2, 2, 4, 4, 2, 2))
+SIZES = ((2, 3, 5, 6, 2, 3), (3, 1, 5, 4, 3, 2), (2, 2, 5, 5, 3, 3))
 
 
 def reordered(x, K, L, stride, right):
@@ -23,6 +23,23 @@ def columns(x, K, L, stride, right):
     return cols.reshape(len(cols), x.shape[1], K * L).transpose(0, 2, 1).reshape(cols.shape)
 
 
+def col2im(dcols, x_shape, K, L, stride, right, slip):
+    """col2im with a known slip."""
+    (N, C, H, W), dx = x_shape, np.zeros(x_shape)
+    I, J = (H - K) // stride + 1, (W - L) // stride + 1
+    cols = dcols.reshape(N, I, J, C, K, L)
+    if slip == "rows":
+        cols = dcols.reshape(N, J, I, C, K, L).transpose(0, 2, 1, 3, 4, 5)
+    if slip == "columns":
+        cols = dcols.reshape(N, I, J, K, L, C).transpose(0, 1, 2, 5, 3, 4)
+    step = 1 if slip == "stride" else stride
+    for k in range(K):
+        for l in range(L):
+            window = dx[:, :, k:k + step * I:step, l:l + step * J:step]
+            window[:] = cols[..., k, l].transpose(0, 3, 1, 2) + (0 if slip == "=" else window)
+    return dx
+
+
 def judge(answer, right):
     rng = np.random.default_rng(0)
     cases = [(rng.integers(-9, 10, (N, C, H, W)).astype(float), K, L, stride) for N, C, H, W, K, L in SIZES for stride in (1, 2)]
@@ -32,11 +49,17 @@ def judge(answer, right):
            ("REORDERED columns", lambda *a: columns(*a, right), "the columns count k, l, c; they must count c, k, l, as w.reshape(F, -1) does"),
            ("CONST stride=1", lambda x, K, L, s: right.im2col(x[:, :, :((x.shape[2] - K) // s) + K, :((x.shape[3] - L) // s) + L], K, L, 1),
             "this is what stride 1 gives, at the first places"), tol=0)
+    back = [(rng.standard_normal(right.im2col(*case).shape), case[0].shape, *case[1:]) for case in cases]
+    values("x", answer.col2im, right.col2im, back,
+           ("CONST stride=1", lambda *a: col2im(*a, right, slip="stride"), "the windows are put back at the places of stride 1"),
+           ("OVERWRITTEN", lambda *a: col2im(*a, right, slip="="), "windows overlap, and only the last one counts: '=' where '+=' is needed"),
+           ("REORDERED rows", lambda *a: col2im(*a, right, slip="rows"), "the rows count n, j, i here; they must count n, i, j"),
+           ("REORDERED columns", lambda *a: col2im(*a, right, slip="columns"), "the columns count k, l, c here; they must count c, k, l"))
     for stride in (1, 2):
         for N, C, H, W, K, L in SIZES:
             gradients(partial(right.im2col, K=K, L=L, stride=stride),
                       lambda g, x: answer.col2im(g, x.shape, K, L, stride), regimes(
-                          lambda rng, *shape: (rng.standard_normal(shape),), (N, C, H, W), (N + 1, C, H + 1, W)))
+                          lambda rng, *shape: (rng.standard_normal(shape),), (N, C, H, W), (N + 1, C, H + 1, W)), letters=("NCHW",))
     x, K, L, stride = cases[1]
     u = rng.standard_normal(right.im2col(x, K, L, stride).shape)
     a, b = np.sum(u * answer.im2col(x, K, L, stride)), np.sum(x * answer.col2im(u, x.shape, K, L, stride))
@@ -54,7 +77,7 @@ convolutions are tested so.  im2col copies each pixel K·L times; that memory tr
 """
 
 WRONG = (
-    wrong("= for += in col2im", "l:l + stride * J:stride] += cols", "l:l + stride * J:stride] = cols", "x OVERWRITTEN", "x CONTRIB"),
+    wrong("= for += in col2im", "l:l + stride * J:stride] += cols", "l:l + stride * J:stride] = cols", "x OVERWRITTEN"),
     wrong("reshape without transpose", "cols = np.empty((N, I, J, C, K, L))\n    for k in range(K):\n        for l in range(L):\n"
           "            cols[:, :, :, :, k, l] = x[:, :, k:k + stride * I:stride, l:l + stride * J:stride].transpose(0, 2, 3, 1)",
           "cols = np.empty((N, C, K, L, I, J))\n    for k in range(K):\n        for l in range(L):\n"
@@ -63,6 +86,6 @@ WRONG = (
           "cols REORDERED:columns"),
     wrong("stride forgotten", "x[:, :, k:k + stride * I:stride, l:l + stride * J:stride].transpose", "x[:, :, k:k + I, l:l + J].transpose", "cols CONST:stride=1"),
     wrong("rows of col2im in another order", "cols = dcols.reshape(N, I, J, C, K, L)", "cols = dcols.reshape(N, J, I, C, K, L).transpose(0, 2, 1, 3, 4, 5)",
-          "x UNKNOWN", "x REORDERED", "x MISROUTED", "x DY"),
+          "x REORDERED:rows"),
     wrong("stride forgotten in col2im", "dx[:, :, k:k + stride * I:stride, l:l + stride * J:stride] +=", "dx[:, :, k:k + I, l:l + J] +=", "x CONST:stride=1"),
 )

@@ -10,9 +10,9 @@ from ..judging import gradients, regimes, values
 def judge(answer, right):
     for name in ("sum", "mean", "max"):
         backward = getattr(answer, f"{name}_backward")
-        for axis in (0, 1):
+        for axis in (1, 0):
             gradients(partial(getattr(right, f"{name}_forward"), axis=axis), lambda g, x: backward(g, x, axis), regimes(
-                lambda rng, *shape: (rng.standard_normal(shape),), (5, 3), (2, 7), (4, 4)), of=name)
+                lambda rng, *shape: (rng.standard_normal(shape),), (5, 3), (2, 7), (4, 4)), of=name, letters=("NM",))
     ties = np.array([[2.0, 1.0, 2.0], [0.0, 3.0, 3.0], [2.0, 3.0, 1.0]])
     values("max.x", answer.max_backward, right.max_backward, [(np.array([1.0, 10.0, 100.0]), ties, axis) for axis in (0, 1)],
            ("KINK all", lambda g, x, axis: np.expand_dims(g, axis) * (x == x.max(axis=axis, keepdims=True)),
@@ -37,9 +37,9 @@ them everything, because then max(x, x) would have the slope 2.
 """
 
 WRONG = (
-    wrong("mean without 1/n", " / x.shape[axis]", "", "mean.x RATIO"),
-    wrong("mean over all entries", "/ x.shape[axis]", "/ x.size", "mean.x RATIO:1/"),
-    wrong("mean over the other axis", "/ x.shape[axis]", "/ x.shape[1 - axis]", "mean.x RATIO"),
+    wrong("mean without 1/n", " / x.shape[axis]", "", "mean.x RATIO:M"),
+    wrong("mean over all entries", "/ x.shape[axis]", "/ x.size", "mean.x RATIO:1/N"),
+    wrong("mean over the other axis", "/ x.shape[axis]", "/ x.shape[1 - axis]", "mean.x RATIO:M/N"),
     wrong("every largest gets all", """    dx = np.zeros_like(x)
     first = np.expand_dims(x.argmax(axis=axis), axis)
     np.put_along_axis(dx, first, np.expand_dims(g, axis), axis)
@@ -49,7 +49,7 @@ WRONG = (
     first = np.expand_dims(x.argmax(axis=axis), axis)
     np.put_along_axis(dx, first, np.expand_dims(g, axis), axis)
     return dx
-""", "    return np.expand_dims(g, axis) * np.ones_like(x)\n", "max.x LEAK"),
+""", "    return np.expand_dims(g, axis) * np.ones_like(x)\n", "max.x LEAK", "max.x OVERSUMMED"),
     wrong("the first entry instead of the largest", "x.argmax(axis=axis)", "np.zeros_like(x.argmax(axis=axis))", "max.x MISROUTED"),
     wrong("a view of g", "return np.expand_dims(g, axis) * np.ones_like(x)\n", "return g\n", "sum.x SHAPE", "sum.x OVERSUMMED"),
 )

@@ -20,7 +20,7 @@ def judge(answer, right):
            ("RATIO 1/M", lambda z, y: -right.log_softmax(z)[rows(len(z)), y].sum() / z.size, "this divides by all entries; the mean is over the N examples"),
            ("VALUE all classes", lambda z, y: -right.log_softmax(z).sum() / len(z), "this adds up all classes; only the right one of each row counts"))
     gradients(right.cross_entropy, answer.cross_entropy_backward, regimes(
-        lambda rng, N, M: (rng.standard_normal((N, M)), rng.integers(0, M, N)), (5, 3), (2, 7), (4, 4)))
+        lambda rng, N, M: (rng.standard_normal((N, M)), rng.integers(0, M, N)), (5, 3), (2, 7), (4, 4)), letters=("NM",))
 
 
 HINTS = ("log_softmax comes first: the other two call it; the diagnosis names the one that is wrong",
@@ -33,10 +33,10 @@ every library fuses the two (scratchnet/ops/loss.py), and why a network should e
 """
 
 WRONG = (
-    wrong("1/N forgotten", "return g * dz / len(z)", "return g * dz", "z RATIO:"),
+    wrong("1/N forgotten", "return g * dz / len(z)", "return g * dz", "z RATIO:N"),
     wrong("one-hot not subtracted", "    dz[np.arange(len(z)), labels] -= 1\n", "", "z ADDITIVE"),
     wrong("sign", "return g * dz / len(z)", "return -g * dz / len(z)", "z RATIO:-1"),
-    wrong("divided by all entries", "return g * dz / len(z)", "return g * dz / z.size", "z RATIO:1/"),
+    wrong("divided by all entries", "return g * dz / len(z)", "return g * dz / z.size", "z RATIO:1/M"),
     wrong("logits for probabilities", "dz = np.exp(log_softmax(z))", "dz = z.copy()", "z ADDITIVE"),
     wrong("upstream ignored", "return g * dz / len(z)", "return dz / len(z)", "z DY:ones"),
     wrong("overflow", "    d = z - z.max(axis=1, keepdims=True)\n", "    d = z\n", "log_softmax NOT_FINITE"),

@@ -1,16 +1,14 @@
 """Sample and KL by value and by what they must be; the gradients term by term; doubling the batch changes nothing."""
-from functools import partial
-
 import numpy as np
 
 from ..exercise import wrong
-from ..judging import gradients, require, values
+from ..judging import gradients, regimes, require, values
 
-SIZES = ((5, 2, 3), (1, 4, 3), (3, 3, 3))
+SIZES = ((5, 2, 3), (2, 4, 1), (3, 3, 3))
 
 
 def build(rng, N, Z, D):
-    return rng.standard_normal((N, Z)), rng.standard_normal((N, Z)), rng.standard_normal((Z, D))
+    return tuple(rng.standard_normal(shape) for shape in ((N, Z), (N, Z), (Z, D), (N, Z), (N, D)))
 
 
 def judge(answer, right):
@@ -26,12 +24,8 @@ def judge(answer, right):
            ("RATIO N", lambda m, s: right.kl(m, s) * len(m), "this is the sum over the batch: divide by N"),
            ("TERMS sign", lambda m, s: 0.5 * np.sum(m ** 2 + np.exp(s) - 1 + s) / len(m), "−logvar has the wrong sign: KL is 0 where μ = 0, σ = 1, and its slope too"))
     require(answer.kl(np.zeros((2, 3)), np.zeros((2, 3))) == 0, "kl", "TERMS", "KL of N(0, 1) from itself must be 0")
-    for N, Z, D in SIZES:
-        settings = dict(eps=rng.standard_normal((N, Z)), x=rng.standard_normal((N, D)))
-        gradients(partial(right.loss, **settings), lambda g, mu, logvar, v: answer.loss_backward(g, mu, logvar, v, **settings),
-                  lambda rng: build(rng, N, Z, D))
-    mu, logvar, v = build(rng, 3, 2, 4)
-    eps, x = rng.standard_normal((3, 2)), rng.standard_normal((3, 4))
+    gradients(right.loss, answer.loss_backward, regimes(build, *SIZES), wrt=["mu", "logvar", "v"], letters=("NZ", "NZ", "ZD"))
+    mu, logvar, v, eps, x = build(rng, 3, 2, 4)
     once, twice = (answer.loss(*(np.concatenate([a] * n) for a in (mu, logvar)), v, *(np.concatenate([a] * n) for a in (eps, x))) for n in (1, 2))
     require(abs(once - twice) < 1e-9, "loss", "RATIO", "a batch with every example twice has another loss: something is summed and not averaged")
 
@@ -51,11 +45,11 @@ WRONG = (
     wrong("noise on the mean too", "return mu + np.exp(0.5 * logvar) * eps", "return (mu + np.exp(0.5 * logvar)) * eps", "z NOISE:mean"),
     wrong("KL averaged over the latent axis", "- 1 - logvar) / len(mu)", "- 1 - logvar) / mu.size", "kl RATIO:Z"),
     wrong("sign of logvar in KL", "- 1 - logvar)", "- 1 + logvar)", "kl TERMS:sign"),
-    wrong("KL missing in dmu", "dmu = dz + g * mu / N", "dmu = dz", "mu TERMS"),
-    wrong("KL sign in dmu", "dmu = dz + g * mu / N", "dmu = dz - g * mu / N", "mu TERMS"),
+    wrong("KL missing in dmu", "dmu = dz + g * mu / N", "dmu = dz", "mu TERMS", "mu ADDITIVE"),
+    wrong("KL sign in dmu", "dmu = dz + g * mu / N", "dmu = dz - g * mu / N", "mu TERMS", "mu ADDITIVE"),
     wrong("½ forgotten in the sample's share", "dlogvar = dz * 0.5 * np.exp(0.5 * logvar)", "dlogvar = dz * np.exp(0.5 * logvar)", "logvar TERMS"),
     wrong("noise forgotten in the gradient", "np.exp(0.5 * logvar) * eps + g", "np.exp(0.5 * logvar) + g", "logvar TERM_FACTOR"),
     wrong("no way through the sample", "dlogvar = dz * 0.5 * np.exp(0.5 * logvar) * eps + g", "dlogvar = g", "logvar TERMS"),
-    wrong("KL not averaged", "dmu = dz + g * mu / N", "dmu = dz + g * mu", "mu TERMS"),
-    wrong("mean for the sample in dv", "dv = z.T @ dr", "dv = mu.T @ dr", "v CONST:eps", "v SUBST", "v TERMS"),
+    wrong("KL not averaged", "dmu = dz + g * mu / N", "dmu = dz + g * mu", "mu TERMS", "mu ADDITIVE"),
+    wrong("averaged once more", "dv = z.T @ dr", "dv = z.T @ dr / N", "v RATIO:1/N"),
 )
