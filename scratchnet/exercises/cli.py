@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
+import re
 import sys
 
 from . import feedback
@@ -46,8 +48,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        """One sentence; the help tells the rest."""
+        wrong = re.search(r"invalid choice: '(.*?)'", message)
+        raise Trouble(f"there is no command {wrong[1]!r}:  {COMMAND} --help" if wrong else HELP if "required: " == message[-10:] else
+                      f"{message}:  {COMMAND} --help")
+
+
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog=COMMAND, description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
+    p = Parser(prog=COMMAND, description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
                                 usage=f"{COMMAND} COMMAND [NAME] [--dir FOLDER] [--json] [--no-color]")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--dir", metavar="FOLDER", help="where the exercises are (default: here, or above)")
@@ -88,8 +98,8 @@ def exercise(said: str | None, folder: Folder | None = None) -> Exercise:
         return one
     one = find(said)
     if one is None:
-        near = [e.name for e in course() if any(part in e.name for part in said.lower().removesuffix(".py").split("_") if len(part) > 2)]
-        raise Trouble(f"there is no exercise {said!r}" + (f"; did you mean {', '.join(near[:4])}?" if near else "") +
+        near = difflib.get_close_matches(re.sub(r"^.*[/\\]|\.py$", "", said.lower()), [e.name for e in course()], 3)
+        raise Trouble(f"there is no exercise {said!r}" + (f"; did you mean {' or '.join(near)}?" if near else "") +
                       f"  All of them:  {COMMAND} list")
     return one
 

@@ -13,6 +13,7 @@ from .runner import MOST, SHOWN, Verdict
 
 COMMAND = "python -m scratchnet.exercises"
 LEVELS = 4                                      # of hints
+SHOWN_NUMBERS = 2                               # findings of which the numbers are shown
 colours = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2"}
 
 
@@ -40,11 +41,14 @@ def told(verdict: Verdict, hints: int) -> str:
             wrap(verdict.findings[0].text)
     word = "still to be written" if verdict.status == "unfinished" else "not right yet"
     lines = [paint(f"✗ {head}: {word}", "yellow" if verdict.status == "unfinished" else "red") + f"   ({verdict.seconds:.1f} s)"]
-    for finding in verdict.findings:
+    for n, finding in enumerate(verdict.findings):
         name = f"{finding.code} {finding.detail}".strip() if question(finding.code) else ""
-        lines += [paint(f"  {finding.target}", "bold") + (f"  {name}" if name else ""), wrap(finding.text)]
+        target = "backward" if finding.target == "*" else finding.target
+        lines += [paint(f"  {target}", "bold") + (f"  {name}" if name else ""), wrap(finding.text)]
+        if finding.where and n < SHOWN_NUMBERS:
+            lines.append(paint(textwrap.indent(finding.where, "      "), "dim"))
     asked = dict.fromkeys(filter(None, (question(f.code) for f in verdict.findings)))
-    lines += [wrap(f"? {q}", "  ") for q in list(asked)[:2]]
+    lines += [paint("  ?", "bold") + wrap(q, "    ")[3:] for q in list(asked)[:2]]
     if hints < LEVELS:
         lines.append(paint(f"  a hint ({hints} of {LEVELS} seen):  {COMMAND} hint {one.name}", "dim"))
     return "\n".join(lines)

@@ -18,18 +18,22 @@ from typing import Any, Callable, Iterable, NamedTuple
 
 import numpy as np
 
-from ..check import GradientError, check_backward
+from ..check import GradientError, check_backward, message
 
 TOLERANCE = 1e-7                                # of the largest entry, in float64: far above round-off
 FACTORS = {-1.0: "-1", 2.0: "2", 0.5: "1/2", -2.0: "-2", -0.5: "-1/2", 0.0: "0"}
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong: of what (an input, a result, * for all), its code, the code's detail, a sentence."""
+    """One thing that is wrong: of what (an input, a result, * for all), its code, the code's detail, a sentence.
+
+    where   numbers side by side, a picture of the error: lines to print below the sentence
+    """
     target: str
     code: str
     detail: str
     text: str
+    where: str = ""
 
 
 class Slip(Exception):
@@ -132,8 +136,15 @@ def gradients(forward: Callable, backward: Callable, sample, of: str = "", lette
             raise ours[0] from None
         if not isinstance(error, GradientError):
             raise
-        raise Slip(*(Finding(f"{of}.{f.target}" if of and f.target != "*" else f.target, f.code, str(f.detail), f.text)
+        raise Slip(*(Finding(f"{of}.{f.target}" if of and f.target != "*" else f.target, f.code, f.detail, f.text, numbers_of(f))
                      for f in error.findings)) from None
+
+
+def numbers_of(f) -> str:
+    """The worst entries, backward against measured, and where an image is wrong."""
+    if f.got is None or f.right is None or f.got.shape != f.right.shape:
+        return ""
+    return textwrap.dedent("\n".join(message.table(f, rows=3) + message.picture(f)))
 
 
 def regimes(build: Callable, *sizes: tuple) -> Callable:

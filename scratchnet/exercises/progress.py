@@ -97,12 +97,11 @@ def sound(content) -> dict:
     """The content with every key that is read here present and of its type; ValueError if it is another file."""
     if not isinstance(content, dict) or not isinstance(content.setdefault("exercises", {}), dict):
         raise ValueError("not a progress file")
-    content.setdefault("format", 1)
     if not isinstance(content.setdefault("current", None), (str, type(None))):
         content["current"] = None
     for name in [name for name, one in content["exercises"].items() if not isinstance(one, dict)]:
         del content["exercises"][name]
-    return content
+    return {"format": 1, **content}
 
 
 def record(content: dict, name: str) -> dict:

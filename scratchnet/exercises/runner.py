@@ -27,13 +27,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Verdict(NamedTuple):
-    """status: passed, wrong, unfinished, or broken (a mistake of ours).  printed: what the file printed."""
+    """status: passed, wrong, unfinished, or broken (a mistake of ours).  printed: what the file printed.
+
+    seconds   from the save to the verdict; cpu: those of the processor, for the file and its judge alone
+    """
     exercise: Exercise
     path: Path
     status: str
     findings: list[Finding]
     printed: str
     seconds: float
+    cpu: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -101,13 +105,13 @@ class Job:
         ended = self.worker.process.poll()
         self.worker.close()
         printed = self.worker.printed[:SHOWN].decode("utf-8", "replace")
-        status, findings = self.judge(ended, printed)
-        return Verdict(self.exercise, self.path, status, findings, printed, seconds)
-
-    def judge(self, ended: int | None, printed: str) -> tuple[str, list[Finding]]:
         with suppress(ValueError, KeyError, TypeError):
             said = json.loads(self.worker.answer)
-            return said["status"], [Finding(**f) for f in said["findings"]]
+            return Verdict(self.exercise, self.path, said["status"], [Finding(**f) for f in said["findings"]], printed, seconds, said["cpu"])
+        return Verdict(self.exercise, self.path, *self.without_answer(ended, printed), printed, seconds)
+
+    def without_answer(self, ended: int | None, printed: str) -> tuple[str, list[Finding]]:
+        """(status, findings) for a process that was stopped, or ended without a word."""
         name = self.path.name
         if self.worker.count > MOST:
             return "wrong", [Finding(name, "FLOOD", "", f"{name} printed more than a million characters and was stopped: "

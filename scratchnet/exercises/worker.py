@@ -1,7 +1,7 @@
 """The process in which one learner's file runs, once.  It imports everything, then waits for its job.
 
     stdin    one line of JSON: {"exercise": name, "path": file, "limit": seconds}
-    stdout   one line of JSON: {"status": …, "findings": […]}
+    stdout   one line of JSON: {"status": …, "findings": […], "cpu": seconds}
     stderr   whatever the learner's file prints
 
 Whatever that file does (raise, exit, loop, read, print), it does to this process alone.
@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def main() -> None:
     confine(job["limit"])
     exercise = find(job["exercise"])
     prepare(exercise)
-    result = run(exercise, Path(job["path"]))
+    begun = time.process_time()
+    result = {**run(exercise, Path(job["path"])), "cpu": time.process_time() - begun}
     sys.stdout.flush()
     sys.stderr.flush()
     channel.write(json.dumps(result) + "\n")
