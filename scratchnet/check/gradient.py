@@ -12,7 +12,7 @@ import numpy as np
 
 from ..rng import generator
 from ..tensor import Tensor
-from . import engine, nodes, properties
+from . import engine, nodes, properties, repair
 from .compare import Verdict, along_directions, compare
 from .diagnose import diagnose, from_directions
 from .draw import Draw
@@ -122,6 +122,8 @@ def check(subject_of: Callable[[list], Subject], samples: list[list], rng, tol: 
         findings.append(properties.crash(crashed, live))
     if findings and by_node and not any(f.code in CHANCE for f in states):
         findings = nodes.blame([engine.tape(d) for d in draws], rng, tol) or findings
+    elif findings and live and not by_node and not heading:
+        findings = repair.repaired(live, findings)
     for f in findings:
         f.text = heading + f.text
     if findings:

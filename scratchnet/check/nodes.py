@@ -17,6 +17,7 @@ from .compare import Verdict, along_directions, compare
 from .diagnose import diagnose, from_directions
 from .draw import Draw
 from .findings import Finding
+from .repair import bank
 from .subject import Subject
 
 EVERY_ENTRY = 300
@@ -70,8 +71,8 @@ def edge_name(edge) -> str:
     return edge.name if edge.position is None else f"{edge.name}[{edge.position}]"
 
 
-def node_subject(call: Call) -> Subject:
-    """The op's forward, and the rules the engine ran for this node, raw: nothing mended, nothing refused."""
+def node_subject(call: Call, wanted: str) -> Subject:
+    """The op's forward, and the rule the engine ran for one input, raw: nothing mended, nothing refused."""
     node, op, inputs = call.node, call.node.op, flat_inputs(call)
 
     def invoke(forward, arrays, changed):
@@ -92,42 +93,50 @@ def node_subject(call: Call) -> Subject:
         if out is not None:
             results = {edge_name(e): out[e.name] for e in node.edges}
         else:
-            results = {}
-            for e in node.edges:
-                rule = op.rule(e.name)
-                values = op.restore(node, rule.reads, False)
-                if "position" in rule.reads:
-                    values["position"] = e.position
-                results[edge_name(e)] = rule.function(g, **values)
+            e = next(e for e in node.edges if edge_name(e) == wanted)
+            rule = op.rule(e.name)
+            values = op.restore(node, rule.reads, False)
+            if "position" in rule.reads:
+                values["position"] = e.position
+            results = {wanted: rule.function(g, **values)}
         return [results.get(name) for name in inputs]
     settings = {k: v for k, v in call.values.items() if k not in op.inputs}
     return Subject(op.forward, backward, list(inputs), code=op.forward, settings=settings, invoke=invoke)
 
 
-def node_draw(call: Call, g, rng) -> Draw:
+def node_draw(call: Call, name: str, g, rng) -> Draw:
     inputs, shape = flat_inputs(call), np.shape(g)
     gs = [np.array(g, float)] + [rng.standard_normal(shape) for _ in range(3)]
-    wanted = [edge_name(e) for e in call.node.edges]
-    return Draw(node_subject(call), [np.array(a, float) for a in inputs.values()], rng, gs=gs, wrt=wanted)
+    d = Draw(node_subject(call, name), [np.array(a, float) for a in inputs.values()], rng, gs=gs, wrt=[name])
+    d.call = call
+    return d
 
 
-def wrong_inputs(d: Draw, tol: float, rng) -> dict[str, Verdict]:
-    """name → verdict for each gradient of this node that is wrong."""
-    found = {}
-    for name in d.wrt:
-        x = d.inputs[name]
-        if d.crash or d.got[name][0] is None or d.got[name][0].shape != x.shape:
-            found[name] = Verdict(np.inf, np.ones(x.shape, bool), np.zeros(x.shape, bool))
-            continue
-        v = compare(d, name, tol) if x.size <= EVERY_ENTRY and d.affordable(name) else along_directions(d, name, tol, rng, DIRECTIONS)
-        if v.wrong.any():
-            found[name] = v
-    return found
+def run_rule(rule: Callable, reads: list[str], d: Draw, g, name: str):
+    """Any rule of this node's op, with what it reads computed afresh."""
+    op, values = d.call.node.op, d.call.values
+    y = op.forward(**values)
+    kept = y.values if isinstance(y, ops.Kept) else {}
+    known = {**values, **kept, "y": y.y if isinstance(y, ops.Kept) else y}
+    for k, v in values.items():
+        known[f"{k}_shape"] = [np.shape(a) for a in v] if k == op.sequence else np.shape(v)
+    if "[" in name:
+        known["position"] = int(name[name.index("[") + 1:-1])
+    return rule(g, **{k: known[k] for k in reads})
+
+
+def wrong(d: Draw, name: str, tol: float, rng) -> Verdict | None:
+    """The verdict, if this node's gradient for its input `name` is wrong."""
+    x = d.inputs[name]
+    if d.crash or d.got[name][0] is None or d.got[name][0].shape != x.shape:
+        return Verdict(np.inf, np.ones(x.shape, bool), np.zeros(x.shape, bool))
+    v = compare(d, name, tol) if x.size <= EVERY_ENTRY and d.affordable(name) else along_directions(d, name, tol, rng, DIRECTIONS)
+    return v if v.wrong.any() else None
 
 
 def blame(runs: list[tuple[Callable, dict]], rng, tol: float = 1e-6) -> list[Finding]:
     """The wrong rules, each once with all its nodes.  runs: per draw, () → (y, g) on Tensors, and {leaf: name}."""
-    wrong: dict[tuple, list[Suspect]] = {}
+    suspects: dict[tuple, list[Suspect]] = {}
     for run, names in runs:
         with watched() as calls:
             y, g = run()
@@ -135,11 +144,13 @@ def blame(runs: list[tuple[Callable, dict]], rng, tol: float = 1e-6) -> list[Fin
         for call in calls:
             if call.node not in reached or not flat_inputs(call):
                 continue
-            d = node_draw(call, reached[call.node], rng)
-            for name, verdict in wrong_inputs(d, tol, rng).items():
-                leaf = next(e.node for e in call.node.edges if edge_name(e) == name)
-                wrong.setdefault((call.node.op, name), []).append(Suspect(d, verdict, call, names.get(leaf)))
-    return [finding(name, found, rng, tol) for (_, name), found in wrong.items()]
+            for edge in call.node.edges:
+                name = edge_name(edge)
+                d = node_draw(call, name, reached[call.node], rng)
+                verdict = wrong(d, name, tol, rng)
+                if verdict is not None:
+                    suspects.setdefault((call.node.op, name), []).append(Suspect(d, verdict, call, names.get(edge.node)))
+    return [finding(name, found, rng, tol) for (_, name), found in suspects.items()]
 
 
 class Suspect(NamedTuple):
@@ -161,6 +172,7 @@ def finding(name: str, found: list[Suspect], rng, tol: float) -> Finding:
         small = sorted((s for s in whole if s.draw.affordable(name)), key=lambda s: s.draw.inputs[name].size)[:3]
         pairs = [(s.draw, s.verdict) for s in small] or cropped(whole[0].call, name, rng, tol)
         f = diagnose(pairs, name) if pairs else from_directions([(s.draw, s.verdict) for s in whole[:3]], name)
+        f = bank(call.node.op, name, [d for d, _ in pairs], lambda *a: run_rule(*a, name), f) if pairs else f
     op, places = call.node.op.name, list(dict.fromkeys(s.call.node.where.split(" at ", 1)[-1] for s in found))
     f.target = leaf or f"{op}.{name}"
     f.data.update(op=op, input=name, nodes=[s.call.node for s in found])
@@ -181,8 +193,8 @@ def cropped(call: Call, name: str, rng, tol: float) -> list[tuple[Draw, Verdict]
     try:
         with watched() as calls:
             y = call.node.op(**values)
-        d = node_draw(calls[-1], rng.standard_normal(y.shape), rng)
-        verdict = wrong_inputs(d, tol, rng).get(name)
+        d = node_draw(calls[-1], name, rng.standard_normal(y.shape), rng)
+        verdict = wrong(d, name, tol, rng)
     except Exception:                           # a setting that speaks of the original lengths
         return []
     return [(d, verdict)] if verdict is not None and d.affordable(name) and d.crash is None else []
