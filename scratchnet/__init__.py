@@ -4,6 +4,7 @@ from .autograd import backward_steps, grad, no_grad
 from .check import GradientError, check_backward, check_grad, check_kl, check_model, check_sampler
 from .debug import explain, step
 from .guard import guard_finite
+from .inspect import inspect
 from .kernel import set_threads, use_kernels
 from .op import keep, op, replaced
 from .ops import (abs, add, avg_pool2d, bce_with_logits, broadcast_to, clip, concatenate, conv2d, conv_transpose2d,

@@ -72,6 +72,10 @@ def test_09_clusters(tmp_path):
     assert [c["cluster"] for c in metrics["clusters"]] == list(range(10)) and sum(c["of"] for c in metrics["clusters"]) == 10_000
     purity = sum(c["count"] for c in metrics["clusters"]) / 10_000
     assert purity == pytest.approx(metrics["results"]["codes"]["test"]["purity"])
+def test_16_inspect(tmp_path):
+    assert last_line(run(["examples/16_inspect.py", "--data", "digits", "--steps", 3], tmp_path)) == "wrote 2 pages to out/inspect"
+    for name in ("vae", "wrong"):
+        assert (tmp_path / f"out/inspect/{name}.html").stat().st_size < 5e6
 
 
 @pytest.fixture(scope="module")

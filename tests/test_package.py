@@ -17,7 +17,7 @@ Tensor no_grad grad use_kernels seed op keep replaced guard_finite backward_step
 add sub mul div neg power exp log sqrt abs tanh sigmoid relu leaky_relu softplus maximum minimum clip where matmul
 sum mean var max logsumexp softmax log_softmax reshape transpose broadcast_to concatenate stack pad getitem
 dense conv2d conv_transpose2d max_pool2d avg_pool2d mse bce_with_logits cross_entropy gaussian_kl
-layers optim models data save load check_grad check_backward GradientError step explain
+layers optim models data save load check_grad check_backward GradientError step explain inspect
 layers.Layer layers.Dense layers.Conv2d layers.ConvTranspose2d layers.ReLU layers.LeakyReLU layers.Sigmoid layers.Tanh
 layers.Flatten layers.Reshape layers.BatchNorm layers.Dropout layers.MaxPool2d layers.AvgPool2d layers.Sequential layers.SpectralNorm
 optim.SGD optim.RMSProp optim.Adam optim.AdamW models.VAE models.GAN models.Classifier models.KMeans data.load data.batches

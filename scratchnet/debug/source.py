@@ -87,6 +87,13 @@ def assigned(node) -> str | None:
     return None
 
 
+def by_grad(node) -> bool:
+    """Whether the operation was recorded by a rule, in a backward pass of sn.grad(…, create_graph=True)."""
+    lines, position = expression(node)
+    call = parsed(lines).get(position, (None, None))[0]
+    return isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", "")) == "grad"
+
+
 def names(order: list, frame) -> dict:
     """{node: the learner's name for its value}: variables that hold it now, else what its line assigns it to.
 
@@ -106,7 +113,7 @@ def names(order: list, frame) -> dict:
         if node not in found and hasattr(node, "line"):
             inner = any(getattr(user, "line", None) == node.line for user in read_by.get(node, ()))
             name = None if inner else assigned(node)          # of the ops in one call, the last makes its result
-            owner = next((found[e.node] for e in node.edges if "." in found.get(e.node, "") and not hasattr(e.node, "line")), None)
+            owner = None if by_grad(node) else next((found[e.node] for e in node.edges if "." in found.get(e.node, "") and not hasattr(e.node, "line")), None)
             if name or owner:
                 found[node] = name or owner.rpartition(".")[0] + "(…)"     # model.mu(…): what the layer with this w returned
             elif not inner:
