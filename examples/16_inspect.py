@@ -25,7 +25,7 @@ args = parser.parse_args()
 data, why = sn.data.choose(args.data)
 if why:
     print(why)
-images, _ = sn.data.load(data)
+images, _ = sn.data.load(data, first=4096)
 args.out.mkdir(parents=True, exist_ok=True)
 rng = np.random.default_rng(0)
 

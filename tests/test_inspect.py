@@ -27,7 +27,7 @@ chromium = pytest.mark.skipif(browser.find() is None, reason="no Chromium: set C
 
 
 def vae_loss(n=16, dtype=np.float32):
-    images, _ = sn.data.load("digits", "test")
+    images, _ = sn.data.load("digits", "test", first=16)
     model = VAE(rng=0).astype(dtype)
     return model, model.loss(images[:n].astype(dtype), rng=1).total
 
@@ -35,7 +35,7 @@ def vae_loss(n=16, dtype=np.float32):
 def wgan_loss(n=4):
     """The critic's loss with its penalty: a gradient inside the loss, so backward meets the rules of rules."""
     gan, rng = GAN(8, rng=0), np.random.default_rng(0)
-    images, _ = sn.data.load("digits", "test")
+    images, _ = sn.data.load("digits", "test", first=16)
     real, fake, critic = gan.real(images[:n]), gan(gan.noise(n, rng)).detach(), gan.discriminator
     return critic, wasserstein.discriminator(critic(real), critic(fake)) + GradientPenalty()(critic, real, fake, rng)
 

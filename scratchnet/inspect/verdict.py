@@ -1,85 +1,73 @@
 """Does each rule return the slope of its own forward?  Every node is asked by itself, with the g that reached it.
 
-    φ(t) = ⟨g, op(x + t·v)⟩        φ'(0), measured        against        ⟨rule(g, …), v⟩        v random
-
-So a wrong rule is blamed where it stands and not where its numbers arrive.  All of it in float64, from the values
-the graph kept; a value it did not keep is one that no rule reads: then any number will do in its place.
+check/nodes.py judges, and names the mistake where it knows it.  It wants the arguments of the node's call, which are
+put together here from what the graph kept; a value it did not keep is one that no rule reads, and any number will do
+in its place.  So a wrong rule is blamed where it stands and not where its numbers arrive.
 """
 from __future__ import annotations
 
 import numpy as np
 
-from ..check.numeric import slope
+from ..autograd import recording
+from ..check.nodes import Call, Suspect, finding, node_draw, watched, wrong_inputs
 from ..debug.terms import floats
 from ..debug.trace import Trace
-from ..op import Kept
 from ..tensor import Tensor
 
-TOLERANCE, ENTRIES = 1e-5, 200                 # ENTRIES: how many of x move at once
+TOLERANCE = 1e-5
 
 
 def verdict(trace: Trace, step, known: dict, rng) -> dict:
     """{"ok": True, False or None (could not be asked), "text": …, "error": relative error}."""
-    op, g = step.node.op, np.asarray(step.g, np.float64)
-    rule, reads = op.rule(step.name).function, {k: exact(v) for k, v in trace.reads(step).items()}
+    rule, reads = step.node.op.rule(step.name).function, {k: exact(v) for k, v in trace.reads(step).items()}
     try:
         with np.errstate(all="ignore"):
-            drift = difference(array(rule(g, **reads)), step.out)
+            drift = difference(array(rule(np.asarray(step.g, np.float64), **reads)), step.out)
     except Exception as e:
         return {"ok": False, "text": f"the rule fails in float64: {type(e).__name__}: {e}"}
     if drift > (1e-3 if step.out.dtype == np.float32 else 1e-9):
         return {"ok": False, "error": drift, "text": f"the pass has another result than this rule (relative difference {drift:.1e})"}
+    if not np.isfinite(step.out).all():
+        return {"ok": False, "text": "the gradient contains NaN or infinity"}
+    why = ""
     for draw in (rng.standard_normal, lambda shape: rng.uniform(0.5, 1.5, shape)):
         try:
-            values = arguments(trace, step, known, draw)
-            with np.errstate(all="ignore"):
-                y, kept = forward(op, values)
+            call, y = called_again(trace, step, known, draw)
         except (KeyError, TypeError, ValueError, IndexError, ArithmeticError) as e:
             why = f"not checked: the forward cannot be run again ({type(e).__name__}: {e})"
             continue
-        if y.shape == g.shape and np.isfinite(y).all():
-            break
-        why = f"not checked: run again, the forward gives {y.shape} instead of {g.shape}" if y.shape != g.shape else \
-            "not checked: the forward is not finite where it was measured"
-    else:
-        return {"ok": None, "text": why}
-    again = {**{k: exact(v) for k, v in kept.items()}, **values, "y": y}
-    claimed = array(rule(g, **{k: again.get(k, v) for k, v in reads.items()}))
-    return measured(op, values, step, g, y, claimed, rng)
+        if y.shape != step.g.shape:
+            return {"ok": None, "text": f"not checked: run again, the forward gives {y.shape} instead of {step.g.shape}"}
+        if np.isfinite(y).all():
+            return judged(call, step, rng)
+        why = "not checked: the forward is not finite where it was measured"
+    return {"ok": None, "text": why}
 
 
-def measured(op, values: dict, step, g, y, claimed, rng) -> dict:
-    """The comparison itself, along three random directions: a few entries each and short, so that kinks are rarely met."""
-    x = values[step.name] if step.position is None else values[step.name][step.position]
-    scale, worst, words, kink = float(np.abs(g * y).sum()) + 1e-300, -1.0, "", False
-    for _ in range(3):
-        v = np.zeros(x.size)
-        some = rng.choice(x.size, min(x.size, ENTRIES), replace=False)
-        v[some] = 1e-3 * rng.standard_normal(len(some))
-        v = v.reshape(x.shape)
-
-        def phi(t: float) -> float:
-            moved = x + t * v
-            if step.position is not None:
-                moved = [moved if k == step.position else one for k, one in enumerate(values[step.name])]
-            return float((g * forward(op, {**values, step.name: moved})[0]).sum())
-        with np.errstate(all="ignore"):
-            found, ours = slope(phi, scale), float((claimed * v).sum())
-        if not np.isfinite(ours):
-            return {"ok": False, "text": "the gradient contains NaN or infinity"}
-        if not np.isfinite([found.low, found.high]).all():
-            return {"ok": None, "text": "not measured: the forward is not finite nearby"}
-        nearest = min(max(ours, found.low), found.high)
-        error = abs(ours - nearest) / max(abs(nearest), abs(ours), 1e-3 * float(np.linalg.norm(claimed.ravel()[some])), 1e-10 * scale)
-        if error > worst:
-            worst, kink, words = error, found.kink, f"along a random direction the rule says {ours:+.6e}, measured is {nearest:+.6e}"
-    return {"ok": worst <= (1e-3 if kink else TOLERANCE), "error": worst, "text": words}
+def judged(call: Call, step, rng) -> dict:
+    name = step.name if step.position is None else f"{step.name}[{step.position}]"
+    with np.errstate(all="ignore"):
+        d = node_draw(call, step.g, rng)
+        wrong = wrong_inputs(d, TOLERANCE, rng).get(name)
+        if wrong is None:
+            return {"ok": True, "text": "measured with the g of this pass, and with three random ones"}
+        found = finding(name, [Suspect(d, wrong, call, None)], rng, TOLERANCE)
+    return {"ok": False, "error": float(wrong.error), "text": found.text}
 
 
-def forward(op, values: dict) -> tuple[np.ndarray, dict]:
-    """(y, what the forward kept for its rules)."""
-    y = op.forward(**values)
-    return (np.asarray(y.y), y.values) if isinstance(y, Kept) else (np.asarray(y), {})
+def called_again(trace: Trace, step, known: dict, draw) -> tuple[Call, np.ndarray]:
+    """The node's call made once more, in float64, asking for the gradient of this step's input only."""
+    op, values = step.node.op, arguments(trace, step, known, draw)
+    asked = Tensor(values[step.name] if step.position is None else values[step.name][step.position], requires_grad=True)
+    again = {**values, step.name: asked if step.position is None else
+             [asked if k == step.position else v for k, v in enumerate(values[step.name])]}
+    token = recording.set(True)
+    try:
+        with np.errstate(all="ignore"), watched() as calls:
+            y = op(**again)
+    finally:
+        recording.reset(token)
+    return calls[-1], y.numpy()
 
 
 def exact(value):
