@@ -6,10 +6,11 @@
 Real points come from eight Gaussians on a circle.  Small dense networks play twice, with the same step sizes; D's are
 smaller than G's, so that it follows G with a delay:
 
-plain      the minimax loss.  G runs to the heap that D takes for real just now; D learns that whatever lies there is
-           made; G runs on to the next one: mode collapse, round and round the circle.
-repaired   the non-saturating loss, R1 on every step, and averaged weights.  With 5/2·‖∂D/∂x‖² on real points D's field
-           is gentle where they are: made points come to rest there, and the empty heaps go on pulling.
+plain      the minimax loss, and Adam as it comes, with β₁ = 0.9.  G runs to the heap that D takes for real just now; D
+           learns that whatever lies there is made; G, with all its momentum, runs on to the next: mode collapse, round
+           and round the circle.
+repaired   the non-saturating loss, β₁ = 0.5, R1 on every step, and averaged weights.  With 5/2·‖∂D/∂x‖² on real points
+           D's field is gentle where they are: made points come to rest there, and the empty heaps go on pulling.
 
 Drawn in the plane: D's score (blue: made, orange: real), real points (+) and made ones (dots).  A heap is covered
 if a fortieth of the samples, a fifth of its fair share, lie within three of its standard deviations.
@@ -32,7 +33,8 @@ from scratchnet.models.gan_losses import R1, minimax, non_saturating
 RADIUS, SPREAD = 2.0, 0.1
 CENTRES = RADIUS * np.stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)], axis=1)      # (8, 2)
 RECIPES = {"plain": dict(game=minimax), "repaired": dict(game=non_saturating, penalty=R1(5.0, every=1))}
-STEP_SIZES = 5e-3, 3e-4                          # of G and of D
+BETA1 = {"plain": 0.9, "repaired": 0.5}
+STEP_SIZES = 5e-3, 3e-4                         # of G and of D
 
 
 def real_points(n: int, rng) -> np.ndarray:
@@ -80,7 +82,7 @@ def play(name: str, seed: int, steps: int, bar) -> list[Shot]:
     """A whole game, seen at SHOTS moments."""
     rng = np.random.default_rng(seed)
     gan = Ring(16, networks, rng=rng)
-    players = [sn.optim.Adam(network.parameters(), lr=lr, betas=(0.5, 0.999))
+    players = [sn.optim.Adam(network.parameters(), lr=lr, betas=(BETA1[name], 0.999))
                for network, lr in zip((gan.generator, gan.discriminator), STEP_SIZES)]
     average = Average(gan.generator, 0.99) if name == "repaired" else None
     z, story = gan.noise(2000, seed + 1000), []

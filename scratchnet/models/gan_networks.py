@@ -21,10 +21,11 @@ from ..layers import (BatchNorm, Conv2d, ConvTranspose2d, Dense, Flatten, LeakyR
 def dense(latent: int, rng) -> tuple[Sequential, Sequential]:
     def block(inputs: int, outputs: int):
         return Dense(inputs, outputs, rng=rng), BatchNorm(outputs), LeakyReLU(0.2)
-    return (Sequential(*block(latent, 256), *block(256, 512),                               # (N,512)
-                       Dense(512, 784, rng=rng), Tanh(), Reshape(1, 28, 28)),              # (N,1,28,28)
-            Sequential(Flatten(), Dense(784, 512, rng=rng), LeakyReLU(0.2),                 # (N,512)
-                       Dense(512, 256, rng=rng), LeakyReLU(0.2), Dense(256, 1, rng=rng)))   # (N,1)
+    return (Sequential(*block(latent, 256), *block(256, 512), *block(512, 1024),            # (N,1024)
+                       Dense(1024, 784, rng=rng), Tanh(), Reshape(1, 28, 28)),              # (N,1,28,28)
+            Sequential(Flatten(), Dense(784, 1024, rng=rng), LeakyReLU(0.2),                # (N,1024)
+                       Dense(1024, 512, rng=rng), LeakyReLU(0.2), Dense(512, 256, rng=rng), LeakyReLU(0.2),
+                       Dense(256, 1, rng=rng)))                                             # (N,1)
 
 
 def conv(latent: int, rng) -> tuple[Sequential, Sequential]:
