@@ -29,9 +29,9 @@ from .images import check_images, in_batches
 
 def log_assignment(z: Array, centres: Array) -> Tensor:
     """log q (N,k).  Taken as a log-softmax: neither far codes nor codes on a centre lose digits."""
-    N, k, D = len(z), *centres.shape
-    if z.shape[1:] != (D,):
+    if z.ndim != 2 or centres.ndim != 2 or z.shape[1] != centres.shape[1]:
         raise ValueError(f"log_assignment: codes {z.shape} and centres {centres.shape}, expected (N, D) and (k, D)")
+    N, k, D = len(z), *centres.shape
     d = ops.sum((ops.reshape(z, (N, 1, D)) - ops.reshape(centres, (1, k, D))) ** 2.0, axis=2)     # (N,k)
     return ops.log_softmax(-ops.log(1.0 + d))
 
