@@ -48,18 +48,12 @@ VIEWS = {                                       # name: rows of the training ima
 
 # ---- k-means on each ----------------------------------------------------------------------------
 
-
-def agreement(classes: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
-    return {name: measure(classes, clusters) for name, measure in
-            (("accuracy", clustering.accuracy), ("nmi", clustering.nmi), ("ari", clustering.ari), ("purity", clustering.purity))}
-
-
 found, results = {}, {}
 with study.progress(len(VIEWS), "k-means", " views") as bar:
     for view, (rows, test_rows) in VIEWS.items():
         found[view] = one = KMeans(k, n_init=args.starts, seed=args.seed).fit(rows)
-        results[view] = {"inertia": one.inertia_, "steps": one.n_iter_, "train": agreement(data.labels, one.labels_),
-                         "test": agreement(labels, one.predict(test_rows))}
+        results[view] = {"inertia": one.inertia_, "steps": one.n_iter_, "train": clustering.agreement(data.labels, one.labels_),
+                         "test": clustering.agreement(labels, one.predict(test_rows))}
         bar.update()
 
 print(f"\n{'k-means on':22}{'inertia':>14}{'steps':>7}   {'train: accuracy':>15}{'NMI':>7}{'ARI':>7}   {'test: accuracy':>14}{'NMI':>7}{'ARI':>7}")

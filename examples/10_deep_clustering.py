@@ -7,7 +7,7 @@ centres are trained together on their own confident answers (scratchnet/models/d
 the images change clusters from one target to the next.  Labels are used for nothing but the figures at the end.
 Writes to --out: augmented images, accuracy and changes from target to target, codes before and after, who is in each
 cluster; metrics.json and model.npz.
-Expected last line:  accuracy on test images 9….. %, found without labels; wrote 4 pictures, metrics.json and model.npz to …   (MNIST, six minutes on two cores)
+Expected last line:  accuracy on test images 9….. %, found without labels; wrote 5 pictures, metrics.json and model.npz to …   (MNIST, six minutes on two cores)
 """
 import time
 
@@ -35,9 +35,7 @@ images, rng = data.images, np.random.default_rng(args.seed)
 
 def judged(clusters, test_clusters) -> dict:
     """What the labels say about clusters found without them."""
-    return {split: {"accuracy": clustering.accuracy(labels, found), "nmi": clustering.nmi(labels, found),
-                    "ari": clustering.ari(labels, found)}
-            for split, labels, found in (("train", data.labels, clusters), ("test", data.test_labels, test_clusters))}
+    return {"train": clustering.agreement(data.labels, clusters), "test": clustering.agreement(data.test_labels, test_clusters)}
 
 
 # ---- an autoencoder, and k-means on its codes ---------------------------------------------------
@@ -85,8 +83,11 @@ with study.progress(most, "clustering, at most", " batches") as bar:
             dec.train_step(model, optimiser, random_affine(images[some], rng=rng), target[some])     # … learned on moved ones
             bar.update()
 test_q = model.assignment(data.test_images)
-results["deep clustering"] = judged(clusters, test_q.argmax(axis=1))
+test_clusters = test_q.argmax(axis=1)
+results["deep clustering"] = judged(clusters, test_clusters)
 settled = "settled" if changes[-1] < args.settled else "NOT settled: give it more --dec-epochs"
+if len(np.unique(clusters)) < args.clusters:
+    settled += f", {args.clusters - len(np.unique(clusters))} clusters are EMPTY: the autoencoder needs more --epochs"
 print(f"{settled}: {100 * changes[-1]:.2f} % of the images changed clusters at the last target, after {bar.n} batches", flush=True)
 
 # ---- drawn --------------------------------------------------------------------------------------
@@ -105,19 +106,21 @@ to.write(plot.latents, [plot.Panel(heading, PCA(2).fit(z).encode(z), labels) for
                         (("after k-means on whitened codes", before), ("after deep clustering", after))], prior=False, names=names,
          axes_names=("first principal axis", "second principal axis"), to="codes", title="Test codes, coloured by class")
 
-test_clusters = test_q.argmax(axis=1)
 rows, left = [], []
 for cluster in range(args.clusters):
     sure = np.argsort(-test_q[:, cluster])                                 # those most like it first
     members = sure[np.isin(sure, np.flatnonzero(test_clusters == cluster))]
     shown = np.concatenate([members[:10], members[::-1][:5]])
     rows.append(np.concatenate([data.test_images[shown], np.zeros((15 - len(shown), 1, 28, 28), np.float32)]))
-    counts = np.bincount(labels[members], minlength=10)
-    left.append(f"cluster {cluster}: {counts.max()} of {len(members)} are {names[counts.argmax()]}" if len(members) else
+    kinds = np.bincount(labels[members], minlength=len(names))
+    left.append(f"cluster {cluster}: {kinds.max()} of {len(members)} are {names[kinds.argmax()]}" if len(members) else
                 f"cluster {cluster}: empty")
 to.write(plot.images, np.concatenate(rows), to="clusters", columns=15, rows=left, title="Who is in each cluster of test images",
          headings=["its surest", *[""] * 9, "its least sure", *[""] * 4])
 
+table = clustering.confusion(labels, test_clusters, (args.clusters, len(names)))
+to.write(plot.counts, table, [f"{j}: mostly {names[n.argmax()]}" for j, n in enumerate(table)], names, to="who_is_where",
+         title=f"Clusters: {100 * results['deep clustering']['test']['accuracy']:.1f} %", ylabel="cluster", xlabel="digit")
 sn.save(args.out / "model.npz", model=model)
 study.write_metrics(args, data, results=results, history=history, changes=changes, accuracies=accuracies, batches=bar.n,
                     seconds=round(time.time() - start, 1))

@@ -91,6 +91,11 @@ def silhouette(x: np.ndarray, clusters: np.ndarray, block: int = 500) -> float:
     return float(total / len(x))
 
 
+def agreement(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
+    """All four by name."""
+    return {measure.__name__: measure(labels, clusters) for measure in (accuracy, nmi, ari, purity)}
+
+
 def matching(n: np.ndarray) -> list[tuple[int, int]]:
     """The pairs (j, i), each row and column at most once, with the largest Σ n[j,i]: the Hungarian method.
 
