@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd import recording
-from ..check.nodes import Call, Suspect, finding, node_draw, watched, wrong_inputs
+from ..check.nodes import Call, Suspect, finding, node_draw, watched, wrong
 from ..debug.terms import floats
 from ..debug.trace import Trace
 from ..tensor import Tensor
@@ -47,12 +47,12 @@ def verdict(trace: Trace, step, known: dict, rng) -> dict:
 def judged(call: Call, step, rng) -> dict:
     name = step.name if step.position is None else f"{step.name}[{step.position}]"
     with np.errstate(all="ignore"):
-        d = node_draw(call, step.g, rng)
-        wrong = wrong_inputs(d, TOLERANCE, rng).get(name)
-        if wrong is None:
+        d = node_draw(call, name, step.g, rng)
+        verdict = wrong(d, name, TOLERANCE, rng)
+        if verdict is None:
             return {"ok": True, "text": "measured with the g of this pass, and with three random ones"}
-        found = finding(name, [Suspect(d, wrong, call, None)], rng, TOLERANCE)
-    return {"ok": False, "error": float(wrong.error), "text": found.text}
+        found = finding(name, [Suspect(d, verdict, call, None)], rng, TOLERANCE)
+    return {"ok": False, "error": float(verdict.error), "text": found.text}
 
 
 def called_again(trace: Trace, step, known: dict, draw) -> tuple[Call, np.ndarray]:
