@@ -25,7 +25,7 @@ def data():
 @pytest.fixture
 def start(data, tmp_path, monkeypatch, capsys):
     """start("12_dcgan.py", "--epochs", 2): the example as a script, on a few drawn digits; (exit message, stdout, stderr)."""
-    monkeypatch.setattr(sn.data, "load", lambda name, split="train": data[split])
+    monkeypatch.setattr(sn.data, "load", lambda name, split="train", first=None: tuple(a[:first] for a in data[split]))
     monkeypatch.setattr(reader, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.syspath_prepend(EXAMPLES)
 
