@@ -1,7 +1,11 @@
 """The documentation is true: its code runs and prints what it says, its links lead somewhere."""
 import contextlib
+import importlib
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,7 @@ import scratchnet as sn
 from scratchnet.op import Op
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -33,6 +37,57 @@ def test_readme_gives_the_commands_that_ci_runs():
     readme, ci = (ROOT / "README.md").read_text(), (ROOT / ".ci/run").read_text()
     commands = re.findall(r"^```sh\n(.*?)\n```", readme, re.S | re.M)
     assert len(commands) == 2 and "python examples/05_vae.py" in commands[0] and commands[1] in ci
+
+
+@pytest.fixture(scope="module")
+def generate():
+    """docs/generate.py, as the site imports it."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        yield importlib.import_module("generate")
+    finally:
+        sys.path.remove(str(ROOT / "docs"))
+
+
+def test_generated_pages_are_what_the_sources_say(generate, capsys):
+    assert generate.main(check=True) == 0, capsys.readouterr().out + "run: python docs/generate.py"
+
+
+@pytest.mark.parametrize("heading", ["Formula", "Derivation", "Shapes", "Errors", "Source", "Example"])
+def test_every_card_has_its_sections(heading):
+    for page in set(ROOT.glob("docs/cards/*.md")) - {ROOT / "docs/cards/README.md", ROOT / "docs/cards/index.md"}:
+        assert f"\n## {heading}\n" in page.read_text(), f"{page.name} has no {heading}"
+
+
+def test_an_op_without_an_example_or_with_wrong_shapes_fails_the_build(generate, monkeypatch):
+    monkeypatch.setattr(Op, "registry", dict(Op.registry))
+    scope = {"sn": sn, "__name__": "scratchnet.ops.elementwise"}
+    exec("@sn.op\ndef brand_new(x):\n    'y = x'\n    return x", scope)
+    with pytest.raises(ValueError, match="'brand_new' has no worked example"):
+        generate.pages()
+    cards = sys.modules["cards"]
+    wrong = cards.EXAMPLES["dense"]._replace(shapes="x (N,D), w (D,M), b (M,) → (N,D)")
+    with pytest.raises(ValueError, match=r"dense: .*\(N,D\) says"):
+        cards.example_code(Op.registry["scratchnet.ops.matmul", "dense"], wrong)
+
+
+def test_lines_that_links_name_are_where_the_code_is():
+    """cards/conv2d_weight.md leads to the very line that computes dW."""
+    page = ROOT / "docs/cards/conv2d_weight.md"
+    target, line = re.search(r"\| `conv_dw` \| \[[^]]*\]\(([^)#]+)#L(\d+)\)", page.read_text()).groups()
+    lines = (page.parent / target).read_text().splitlines()
+    assert any("def conv_dw(" in text for text in lines[int(line) - 1:int(line) + 1])
+    assert "cards/conv2d_weight.md" in (ROOT / "docs/README.md").read_text()
+
+
+@pytest.mark.full
+def test_the_site_builds_without_a_warning(tmp_path):
+    for part in ("sphinx", "myst_parser", "furo"):
+        pytest.importorskip(part)
+    done = subprocess.run([sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(ROOT / "docs"), str(tmp_path)],
+                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    assert '"L-10"' in (tmp_path / "source/scratchnet/ops/conv_kernels.py.html").read_text()
 
 
 def test_every_example_is_on_the_map():
