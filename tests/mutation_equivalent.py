@@ -13,6 +13,11 @@ REASONS = {
         "avg_pool2d_dx: …se(g, image=x_shape[2:], size=size, stri… → …se(g, image=x_shape[-2:], size=size, stri…",
         "max_pool2d_dx: return put(g, where=where, size=x_shape[2:]) → return put(g, where=where, size=x_shape[-2:])",
         "take_dx: return put(g, where=where, size=x_shape[2:]) → return put(g, where=where, size=x_shape[-2:])",
+        "per_channel: return a.reshape((-1,) + (1,) * (x.ndim - 2)) → return a.reshape((-1,) + (1,) * 2)",
+        "normalize_fast: …ame: per_channel(d, x)[None] for name, d … → …ame: per_channel(d, g)[None] for name, d …",
+        "normalize_fast: …ame: per_channel(d, x)[None] for name, d … → "
+        "…ame: per_channel(d, mean)[None] for name, d …",
+        "normalize_fast: …ame: per_channel(d, x)[None] for name, d … → …ame: per_channel(d, var)[None] for name, d …",
     ],
     "a sum over the same axes, named in another order or from the other end": [
         "conv2d_db: return sum(g, axis=(0, 2, 3)) → return sum(g, axis=(2, 0, 3))",
@@ -21,9 +26,6 @@ REASONS = {
         "conv2d_transpose_db: return sum(h, axis=(0, 2, 3)) → return sum(h, axis=(2, 0, 3))",
         "conv2d_transpose_db: return sum(h, axis=(0, 2, 3)) → return sum(h, axis=(0, 3, 2))",
         "conv2d_transpose_db: return sum(h, axis=(0, 2, 3)) → return sum(h, axis=(0, -2, 3))",
-        "channel_sum: return g.sum(axis=(0, 2, 3)) → return g.sum(axis=(2, 0, 3))",
-        "channel_sum: return g.sum(axis=(0, 2, 3)) → return g.sum(axis=(0, 3, 2))",
-        "channel_sum: return g.sum(axis=(0, 2, 3)) → return g.sum(axis=(0, -2, 3))",
     ],
     "works out a gradient that nobody asked for, which costs time only": [
         "conv2d_fast: ….shape[2:], s, p, d) if 'x' in want else None, 'w': conv_dw(x, g,… → "
@@ -36,6 +38,11 @@ REASONS = {
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if {'g'} <= want:",
         "conv2d_transpose_fast: elif 'w' in want: → elif True:",
         "conv2d_transpose_fast: … 'b': channel_sum(h) if 'b' in want else None} → … 'b': channel_sum(h)}",
+        "dense_fast: … w).reshape(x.shape) if 'x' in want else None, 'w': matmul_dw(as_… → "
+        "… w).reshape(x.shape), 'w': matmul_dw(as_…",
+        "dense_fast: …ul_dw(as_rows(x), g) if 'w' in want else None, 'b': g.sum(axis=0)… → "
+        "…ul_dw(as_rows(x), g), 'b': g.sum(axis=0)…",
+        "dense_fast: …, 'b': g.sum(axis=0) if 'b' in want else None} → …, 'b': g.sum(axis=0)}",
     ],
     "the two arrays have one shape, or one dtype: the forward, or the engine, has made sure": [
         "bce_with_logits_dlogits: return per_item(g, logits.shape, reduction) *… → "
@@ -43,6 +50,13 @@ REASONS = {
         "mse_dpred: return per_item(g, pred.shape, reduction) *… → return per_item(g, target.shape, reduction) *…",
         "mse_dtarget: return per_item(g, pred.shape, reduction) *… → return per_item(g, target.shape, reduction) *…",
         "cross_entropy_dlogits: …) - np.eye(M, dtype=logits.dtype)[labels]) → …) - np.eye(M, dtype=g.dtype)[labels])",
+        "channel_dots: …(x - per_channel(m, x)))) → …(x - per_channel(m, g))))",
+        "bce_with_logits_fast: …rget, e, float(g / (logits.size if reduction =… → "
+        "…rget, e, float(g / (target.size if reduction =…",
+        "bce_with_logits_fast: …rget, e, float(g / (logits.size if reduction =… → "
+        "…rget, e, float(g / (e.size if reduction =…",
+        "bce_slope: … >= 0, np.ones_like(e), e) / (1 + e) - t) → … >= 0, np.ones_like(z), e) / (1 + e) - t)",
+        "bce_slope: … >= 0, np.ones_like(e), e) / (1 + e) - t) → … >= 0, np.ones_like(t), e) / (1 + e) - t)",
     ],
     "the default of softmax is the last axis, and the last of two is number 1": [
         "cross_entropy_dlogits: … g * (softmax(logits, axis=1) - np.eye(M, dtype=… → … g * (softmax(logits) - np.eye(M, dtype=…",
@@ -58,15 +72,60 @@ REASONS = {
     "NumPy takes any negative length for «whatever is left»": [
         "dense_dw: …(reshape(x, shape=(-1, D))), reshape(g, s… → …(reshape(x, shape=(-2, D))), reshape(g, s…",
         "dense_dw: … reshape(g, shape=(-1, M))) → … reshape(g, shape=(-2, M)))",
+        "per_channel: return a.reshape((-1,) + (1,) * (x.ndim - 2)) → return a.reshape((-2,) + (1,) * (x.ndim - 2))",
     ],
     "what comes next makes a tuple, or an int, of it anyway": [
         "transpose_dx: …f axes is None else tuple(np.argsort([a % g.ndim for a in axes]))) → "
         "…f axes is None else np.argsort([a % g.ndim for a in axes]))",
         "count: n = int(np.prod([shape[a] for a in axes], dtype=int)) → n = int(np.prod([shape[a] for a in axes]))",
+        "bce_with_logits_fast: …(logits, target, e, float(g / (logits.size if reduction == 'mean' else 1)))} → "
+        "…(logits, target, e, g / (logits.size if reduction == 'mean' else 1))}",
     ],
     "isinstance takes its types in any order": [
         "count: …f isinstance(axis, (tuple, list)) else (axis,) → …f isinstance(axis, (list, tuple)) else (axis,)",
         "spread: …f isinstance(axis, (tuple, list)) else (axis,) → …f isinstance(axis, (list, tuple)) else (axis,)",
+    ],
+    "changes at most which of two equal ways is taken: the plain rules, or the loops made for images": [
+        "normalize_fast: if not one_per_channel(x, mean, var, gamma) or beta_shape != mean.shape: → if True:",
+        "normalize_fast: … one_per_channel(x, mean, var, gamma) or beta_… → "
+        "… one_per_channel(x, var, gamma) or beta_…",
+        "normalize_fast: …not one_per_channel(x, mean, var, gamma) or bet… → "
+        "…not one_per_channel(mean, x, var, gamma) or bet…",
+        "normalize_fast: … one_per_channel(x, mean, var, gamma) or beta_sha… → "
+        "… one_per_channel(x, var, mean, gamma) or beta_sha…",
+        "normalize_fast: …er_channel(x, mean, var, gamma) or beta_shape != m… → "
+        "…er_channel(x, mean, gamma, var) or beta_shape != m…",
+        "normalize_fast: …not one_per_channel(x, mean, var, gamma) … → …not one_per_channel(g, mean, var, gamma) …",
+        "normalize_fast: …not one_per_channel(x, mean, var, gamma) … → "
+        "…not one_per_channel(mean, mean, var, gamma) …",
+        "normalize_fast: …not one_per_channel(x, mean, var, gamma) … → …not one_per_channel(var, mean, var, gamma) …",
+        "normalize_fast: …not one_per_channel(x, mean, var, gamma) … → "
+        "…not one_per_channel(gamma, mean, var, gamma) …",
+        "normalize_fast: … one_per_channel(x, mean, var, gamma) or bet… → "
+        "… one_per_channel(x, g, var, gamma) or bet…",
+        "var_fast: if of_channels(x, axis, True): → if False:",
+        "var_fast: if of_channels(x, axis, True): → if of_channels(x, True, axis):",
+        "var_fast: if of_channels(x, axis, True): → if of_channels(g, axis, True):",
+        "var_fast: if of_channels(x, axis, True): → if of_channels(m, axis, True):",
+        "var_fast: if of_channels(x, axis, True): → if of_channels(x, want, True):",
+        "var_fast: if of_channels(x, axis, True): → if of_channels(x, axis, False):",
+        "normalize_fast: …er_channel(x, mean, var, gamma) or beta_sha… → …er_channel(x, mean, g, gamma) or beta_sha…",
+        "normalize_fast: …er_channel(x, mean, var, gamma) or beta_sha… → …er_channel(x, mean, x, gamma) or beta_sha…",
+        "normalize_fast: …nnel(x, mean, var, gamma) or beta_shape != m… → …nnel(x, mean, var, g) or beta_shape != m…",
+        "normalize_fast: …annel(x, mean, var, gamma) or beta_shape != m… → "
+        "…annel(x, mean, var, x) or beta_shape != m…",
+        "normalize_fast: …ean, var, gamma) or beta_shape != mean.shape: → …ean, var, gamma) or want != mean.shape:",
+        "normalize_fast: …ean, var, gamma) or beta_shape != mean.shape: → …ean, var, gamma) or eps != mean.shape:",
+        "normalize_fast: …a) or beta_shape != mean.shape: → …a) or beta_shape != var.shape:",
+        "normalize_fast: …a) or beta_shape != mean.shape: → …a) or beta_shape != gamma.shape:",
+        "normalize_fast: … one_per_channel(x, mean, var, gamma) or bet… → "
+        "… one_per_channel(x, gamma, var, gamma) or bet…",
+        "normalize_fast: …a) or beta_shape != mean.shape: → …a) or beta_shape != g.shape:",
+        "bce_with_logits_fast: if reduction == 'none' or 'target' in want: → if True:",
+    ],
+    "at z = 0 there is e = 1, too; and a single 1 is repeated": [
+        "bce_slope: …rn g * (np.where(z >= 0, np.ones_like(e),… → …rn g * (np.where(z > 0, np.ones_like(e),…",
+        "bce_slope: … >= 0, np.ones_like(e), e) / (1 + e) - t) → … >= 0, np.ones_like(g), e) / (1 + e) - t)",
     ],
 }
 

@@ -62,9 +62,10 @@ def normalize_fast(want, g, x, mean, var, gamma, beta_shape, eps):
     if not one_per_channel(x, mean, var, gamma) or beta_shape != mean.shape:
         return None
     m, s, gamma = mean.ravel(), 1 / np.sqrt(var.ravel() + eps), gamma.ravel()
-    sums, dots = channel_dots(g, x, m) if want - {"x"} else (m, m)         # Σ g and Σ g·d
+    zero = np.zeros_like(m)
+    sums, dots = channel_dots(g, x, m)                         # Σ g and Σ g·d
     out = {"mean": -gamma * s * sums, "var": -0.5 * gamma * s**3 * dots, "gamma": dots * s, "beta": sums}
-    return {"x": channel_scale(g, 0 * m, gamma * s, 0 * m) if "x" in want else None,
+    return {"x": channel_scale(g, zero, gamma * s, zero) if "x" in want else None,
             **{name: per_channel(d, x)[None] for name, d in out.items()}}
 
 
