@@ -43,6 +43,8 @@ REASONS = {
         "dense_fast: …ul_dw(as_rows(x), g) if 'w' in want else None, 'b': g.sum(axis=0)… → "
         "…ul_dw(as_rows(x), g), 'b': g.sum(axis=0)…",
         "dense_fast: …, 'b': g.sum(axis=0) if 'b' in want else None} → …, 'b': g.sum(axis=0)}",
+        "normalize_fast: …ro, gamma * s, zero) if 'x' in want else None, **{name: per_chann… → "
+        "…ro, gamma * s, zero), **{name: per_chann…",
     ],
     "the two arrays have one shape, or one dtype: the forward, or the engine, has made sure": [
         "bce_with_logits_dlogits: return per_item(g, logits.shape, reduction) *… → "
@@ -122,10 +124,16 @@ REASONS = {
         "… one_per_channel(x, gamma, var, gamma) or bet…",
         "normalize_fast: …a) or beta_shape != mean.shape: → …a) or beta_shape != g.shape:",
         "bce_with_logits_fast: if reduction == 'none' or 'target' in want: → if True:",
+        "normalize_fast: … one_per_channel(x, mean, var, gamma) or bet… → … one_per_channel(x, x, var, gamma) or bet…",
     ],
     "at z = 0 there is e = 1, too; and a single 1 is repeated": [
         "bce_slope: …rn g * (np.where(z >= 0, np.ones_like(e),… → …rn g * (np.where(z > 0, np.ones_like(e),…",
         "bce_slope: … >= 0, np.ones_like(e), e) / (1 + e) - t) → … >= 0, np.ones_like(g), e) / (1 + e) - t)",
+    ],
+    "zeros, of one shape": [
+        "normalize_fast: zero = np.zeros_like(m) → zero = -np.zeros_like(m)",
+        "normalize_fast: zero = np.zeros_like(m) → zero = np.zeros_like(gamma)",
+        "normalize_fast: zero = np.zeros_like(m) → zero = np.zeros_like(s)",
     ],
 }
 
