@@ -20,10 +20,11 @@ PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_code_blocks_run_and_print_what_they_say(page):
     """Blocks of a page run in order, as one program; `print(…)  # → text` must print that text."""
-    scope = {"__name__": f"docs_{page.stem}"}
-    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.S | re.M):
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            exec(compile(block, str(page), "exec"), scope)
+    scope, text = {"__name__": f"docs_{page.stem}"}, page.read_text()
+    for found in re.finditer(r"^```python\n(.*?)^```", text, re.S | re.M):
+        block, above = found.group(1), text.count("\n", 0, found.start(1))
+        with contextlib.redirect_stdout(io.StringIO()) as out:             # at its lines in the page, which has its source
+            exec(compile("\n" * above + block, str(page), "exec"), scope)
         assert out.getvalue().splitlines() == [m.strip() for m in re.findall(r"# → (.*)", block)]
 
 

@@ -85,6 +85,8 @@ def expressions(node, parent, field: str, names: list[str]) -> Iterator[ast.expr
     if field == "func" or isinstance(parent, ast.Attribute) or isinstance(node, ast.Slice) or field == "slice":
         yield from index_edits(node) if field == "slice" or isinstance(node, ast.Slice) else called(node)
         return
+    if isinstance(parent, ast.keyword) and parent.arg == "axis" and not isinstance(node, ast.Constant):
+        yield from (ast.Constant(v) for v in (0, 1, -1, None))
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
         yield from (ast.Name(n, ast.Load()) for n in names if n != node.id)
     if isinstance(node, ast.Constant):
@@ -172,7 +174,7 @@ def wrapped(node, parent, field: str, names: list[str]) -> Iterator[ast.expr]:
     yield ast.UnaryOp(ast.USub(), node)
     yield ast.Attribute(node, "T", ast.Load())
     yield ast.BinOp(ast.Constant(1), ast.Sub(), node)
-    yield from (ast.BinOp(node, op(), ast.Constant(2)) for op in (ast.Mult, ast.Div, ast.Pow))
+    yield from (ast.BinOp(node, op(), ast.Constant(c)) for op, c in ((ast.Mult, 2), (ast.Div, 2), (ast.Pow, 2), (ast.Pow, 3)))
     yield from (ast.BinOp(node, op(), ast.Name(name, ast.Load())) for name in names for op in (ast.Mult, ast.Div))
     for method in ("sum", "mean"):
         for axis in (0, 1, -1):

@@ -28,7 +28,7 @@ from .source import unwrapped
 from .subject import listed, unpack
 from .trace import find, rebuilt, starting_point
 
-WEAK = {"UNKNOWN", "LOCAL", "DROPPED", "LEAK", "MISROUTED", "COMPUTES", "CRASH", "CRASH_SHAPES", "SHAPE", "NO_GRAD", "NOT_FINITE", "ZERO"}
+WEAK = {"UNKNOWN", "LOCAL", "DROPPED", "LEAK", "MISROUTED", "COMPUTES", "CRASH", "CRASH_SHAPES", "SHAPE", "NOT_FINITE"}   # say where at best
 SECONDS = 2.5                                   # of processor time
 TOLERANCE = 1e-8                                # an edit has to give the gradient itself, not something near it
 
@@ -42,23 +42,32 @@ def repaired(draws: list[Draw], findings: list[Finding]) -> list[Finding]:
              if all(d.affordable(name) for name in d.wrt)]
     if not right:
         return findings
-    subject = draws[0].subject
+    subject, first = draws[0].subject, right[0][0]
 
     def gradients(function, d, g):
         arrays = d.copies()
         subject.call(arrays, {})
         found = d.by_name(listed(function(unpack(g.copy(), d.like), *arrays), subject.names))
         return None if found is None else [found[name] for name in d.wrt]
-    for e, line in mending(subject.backward, right, gradients):
+    for e, line in mending(subject.backward, right, gradients, same=lambda f: came_back(first, gradients(f, first, first.gs[0]))):
         said = f"line {line}: {e.before} → {e.after}"
         words = f"backward is right with one edit: in line {line}, `{e.before}` should be `{e.after}`"
         for f in weak:
-            f.others, f.code, f.detail, f.text = [f.key, *f.others], "EDIT", said, words
+            if f.code == "UNKNOWN":
+                f.others, f.code, f.detail, f.text = [], "EDIT", said, words
+            else:
+                f.text += "; " + words
         return findings
     return findings
 
 
-def mending(function: Callable, right: list, gradients: Callable) -> Iterator[tuple[Edit, int]]:
+def came_back(d: Draw, found: list | None) -> bool:
+    """Whether these are the gradients that were found wrong: the text is that of the function that ran."""
+    return found is not None and all(a is None and b is None or a is not None and b is not None and np.array_equal(a, b, equal_nan=True)
+                                     for a, b in zip(found, (d.got[name][0] for name in d.wrt)))
+
+
+def mending(function: Callable, right: list, gradients: Callable, same: Callable) -> Iterator[tuple[Edit, int]]:
     """The edits of the function after which gradients(function, draw, g) are `right` for every draw and g."""
     code = unwrapped(function)
     if not isinstance(code, types.FunctionType) or code is not function:
@@ -69,8 +78,11 @@ def mending(function: Callable, right: list, gradients: Callable) -> Iterator[tu
         tree = find(ast.parse(source), code)
     except (OSError, TypeError, SyntaxError, ValueError):
         return
-    if tree is None:
-        return
+    try:
+        if tree is None or not same(rebuilt(code, tree, None)):
+            return
+    except Exception:                           # it raises, as the backward did: then that is what is to be mended
+        pass
     end = time.thread_time() + SECONDS
     for e, edited in variants(code, tree, end):
         if all(agree(gradients, edited, d, g, wanted[k]) for d, gs, wanted in right for k, g in enumerate(gs)):
@@ -119,9 +131,11 @@ def bank(op, name: str, draws: list[Draw], run: Callable, f: Finding) -> Finding
         return [run(rule, reads, d, g)]
     for e, edited in variants(function, tree, time.thread_time() + SECONDS):
         if all(agree(gradients, edited, d, g, rows[k]) for d, gs, rows in wanted for k, g in enumerate(gs)):
-            f.others = [f.key, *f.others]
-            f.code, f.detail = "BANK", f"{e.before} → {e.after}"
-            f.text = f"this is the right rule with `{e.after}` in place of `{e.before}` (line {e.line} of {file})"
+            words = f"this is the right rule with `{e.after}` in place of `{e.before}` (line {e.line} of {file})"
+            if f.code in ("UNKNOWN", "SHAPE", "CRASH"):
+                f.others, f.code, f.detail, f.text = [], "BANK", f"{e.before} → {e.after}", words
+            else:
+                f.text += "; " + words
             break
     return f
 
