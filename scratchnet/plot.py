@@ -283,3 +283,7 @@ def filters(w: np.ndarray, path, *, title: str, caption: str = "", columns: int 
         mesh = axes.imshow(one, cmap=LinearSegmentedColormap.from_list("", ("#0072b2", "white", "#d55e00")), vmin=-reach, vmax=reach)
     fig.colorbar(mesh, ax=cells, shrink=0.8)
     return write(fig, path)
+
+
+from .plot_conv import conv_geometry            # noqa: E402,F401  the pictures of these two build on what is above
+from .plot_graph import graph                   # noqa: E402,F401

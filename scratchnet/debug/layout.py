@@ -1,7 +1,7 @@
 """Where the nodes of a graph go on paper: computation runs from left to right, the loss is at the right end.
 
-    column   the longest way to the loss, counted from the right; a leaf stands right before its first use
-    row      as near as possible to those that use it
+    column   the longest way to the loss, counted from the right: so each stands before all that use it
+    row      as near as possible to those that use it, leaves one further down
 """
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ def layout(order: list, edges: dict, is_leaf) -> dict:
             users[source].append(node)
     depth = {}
     for node in order:
-        above = [depth[user] for user in users[node]]
-        depth[node] = 0 if not above else 1 + (min(above) if is_leaf(node) else max(above))
+        depth[node] = 1 + max((depth[user] for user in users[node]), default=-1)
     last, place, taken = max(depth.values()), {}, set()
     for node in sorted(order, key=lambda n: (depth[n], is_leaf(n))):
-        rows = [place[user][1] for user in users[node] if user in place]      # a leaf stands before later users
+        rows = [place[user][1] for user in users[node]]
         wanted = sum(rows) / len(rows) if rows else 0.0
         row = nearest_free(depth[node], round(wanted) + (1 if is_leaf(node) else 0), taken)
         place[node] = last - depth[node], row

@@ -88,15 +88,15 @@ function entry(view, index) {
 function written_sum(step, index, total, found) {
   const known = found.terms.filter(t => t.value !== undefined).sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   const away = found.terms.length - known.length, count = found.terms.length + (found.more || 0);
-  const place = `∂L/∂${step.input}[${index.join(", ")}]`;
+  const place = `∂L/∂${step.input}` + (index.length ? `[${index.join(", ")}]` : "");
   if (!count) return [element("p", {}, `${place} = ${text(total)}: ${found.why || "no entry of g reaches it"}`)];
-  const rows = known.slice(0, 8).map(t => element("tr", {}, ...[text(t.value), "=", text(t.gValue), "×", text(t.factor), `g[${t.g.join(", ")}]` + (t.name ? ` × ${t.name}` : "")]
+  const rows = known.slice(0, 8).map(t => element("tr", {}, ...[text(t.value), "=", text(t.gValue), "×", text(t.factor), "g" + (t.g.length ? `[${t.g.join(", ")}]` : "") + (t.name ? ` × ${t.name}` : "")]
     .map(cell => element("td", {}, cell))));
   const shown = known.slice(0, 8).reduce((sum, t) => sum + t.value, 0), rest = known.slice(8).reduce((sum, t) => sum + t.value, 0) + (found.rest || 0);
   const tail = [];
   if (known.length > 8 || found.more) tail.push(`the other ${known.length - Math.min(8, known.length) + (found.more || 0)}: ${text(rest)}`);
   if (away) tail.push(`${away} terms are not on this page: ${text(total - shown - rest)}`);
-  const sum = element("p", {}, element("b", {}, `${place} = ${text(total)}`), ` = Σ g × ∂y/∂${step.input}, ${count} term${count > 1 ? "s" : ""}` + (away ? "" : `; they sum to ${text(shown + rest)}`));
+  const sum = element("p", {}, element("b", {}, `${place} = ${text(total)}`), ` = Σ g × ∂y/∂${step.input}, ${count} term${count > 1 ? "s" : ""}` + (away || count === 1 ? "" : `; they sum to ${text(shown + rest)}`));
   sum.dataset.sum = shown + rest;
   sum.dataset.away = away;
   return [sum, element("table", {}, ...rows), element("p", {className: "tail"}, tail.join(";  "))];
