@@ -14,15 +14,16 @@ import json
 import re
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Iterator, NamedTuple, Sequence
+from typing import Callable, Iterator, NamedTuple, Sequence
 
 from tqdm import tqdm
 
 from .exercise import HOLE, Exercise
 from .feedback import paint
 from .judging import Finding
-from .questions import QUESTIONS, question
+from .questions import question
 from .runner import Runner, Verdict
 
 NAMED = 0.9                                     # of the wrong answers must get the right name
@@ -40,13 +41,15 @@ class Result(NamedTuple):
 def check(exercises: Sequence[Exercise], kernels: Sequence[str], as_json: bool = False) -> int:
     """Check them and report.  0 if everything holds and enough wrong answers have the right name, else 1."""
     results = []
-    runners = {name: Runner(environment={"SCRATCHNET_KERNELS": name}) for name in kernels}
-    try:
+    with ExitStack() as open_, tempfile.TemporaryDirectory() as folder:
+        runners = {name: open_.enter_context(Runner(environment={"SCRATCHNET_KERNELS": name})) for name in kernels}
+
+        def run(one: Exercise, source: str, kernels: str) -> Verdict:
+            path = Path(folder) / one.filename
+            path.write_text(source, encoding="utf-8")
+            return runners[kernels].run(one, path, again=True)
         for one in tqdm(exercises, "checking", unit=" exercises", disable=not sys.stderr.isatty(), leave=False):
-            results += check_one(one, runners)
-    finally:
-        for runner in runners.values():
-            runner.close()
+            results += check_one(one, run, kernels)
     wrong = [r for r in results if r.named is not None]
     named = sum(r.named for r in wrong)
     failed = [r for r in results if not r.holds]
@@ -61,34 +64,28 @@ def check(exercises: Sequence[Exercise], kernels: Sequence[str], as_json: bool =
     return 0 if not failed and enough else 1
 
 
-def check_one(one: Exercise, runners: dict[str, Runner]) -> Iterator[Result]:
+def check_one(one: Exercise, run: Callable, kernels: Sequence[str], most: int | None = None) -> Iterator[Result]:
+    """All claims about one exercise.  run(exercise, source, kernels) → Verdict; most: so many wrong answers only."""
     def result(claim: str, holds, said="", named=None) -> Result:
         return Result(one.name, claim, bool(holds), said, named)
     yield from (result(claim, holds) for claim, holds in written(one))
     failures, tried = examples(one)
     yield result("the examples in the text are true, and there are some", tried and not failures, f"{failures} of {tried} fail")
-    with tempfile.TemporaryDirectory() as folder:
-        def run(source: str, kernels: str) -> Verdict:
-            path = Path(folder) / one.filename
-            path.write_text(source, encoding="utf-8")
-            return runners[kernels].run(one, path, again=True)
-        for kernels in runners:
-            verdict = run(one.answer, kernels)
-            yield result(f"the solution passes with the {kernels} kernels", verdict.passed, said(verdict))
-        first = next(iter(runners))
-        verdict = run(one.stub, first)
-        expected = "wrong" if one.planted else "unfinished"
-        yield result(f"the stub is {expected}", verdict.status == expected or verdict.status == "wrong" and "#|" in one.solution, said(verdict))
-        for answer in one.judge.WRONG:
-            try:
-                source = one.wrong(answer)
-            except ValueError as error:
-                yield result(f"wrong answer: {answer.slip}", False, str(error), False)
-                continue
-            verdict = run(source, first)
-            rejected = verdict.status in ("wrong", "unfinished")
-            yield result(f"wrong answer: {answer.slip}", rejected, f"{said(verdict)}; right is {' or '.join(answer.names)}",
-                         rejected and fits(verdict.findings, answer.names))
+    for name in kernels:
+        verdict = run(one, one.answer, name)
+        yield result(f"the solution passes with the {name} kernels", verdict.passed, said(verdict))
+    verdict = run(one, one.stub, kernels[0])
+    expected = "wrong" if one.planted or "#|" in one.solution else "unfinished"
+    yield result(f"the stub is {expected}", verdict.status == expected, said(verdict))
+    for answer in one.judge.WRONG[:most]:
+        try:
+            source = one.wrong(answer)
+        except ValueError as error:
+            yield result(f"wrong answer: {answer.slip}", False, str(error), False)
+            continue
+        verdict = run(one, source, kernels[0])
+        yield result(f"wrong answer: {answer.slip}", verdict.status == "wrong", f"{said(verdict)}; right is {' or '.join(answer.names)}",
+                     fits(verdict.findings, answer.names))
 
 
 def written(one: Exercise) -> Iterator[tuple[str, bool]]:
@@ -125,8 +122,3 @@ def fits(findings: list[Finding], names: Sequence[str]) -> bool:
 def said(verdict: Verdict) -> str:
     return verdict.status + "".join(f"; {f.target} {f.code} {f.detail}".rstrip() + (f" ({f.text})" if question(f.code) is None else "")
                                     for f in verdict.findings)
-
-
-def questions_met(results: Sequence[Finding]) -> set[str]:
-    """The questions that these findings lead to."""
-    return {f.code for f in results} & set(QUESTIONS)

@@ -219,7 +219,7 @@ def verify(options) -> int:
             job = runner.begin(one, path)
             if n + 1 < len(exercises):
                 runner.prepare(exercises[n + 1])                           # it imports while this one is judged
-            verdict = finish(job)
+            verdict = runner.wait(job)
             if verdict.passed or one.name not in folder.progress.read()["exercises"]:
                 before = folder.progress.read()["current"]
                 folder.progress.ran(one.name, verdict.passed)
@@ -233,17 +233,6 @@ def verify(options) -> int:
     notices(folder)
     print(json.dumps(results, ensure_ascii=False) if options.json else f"{passed} of {len(exercises)} are right")
     return 0 if passed == len(exercises) else 1
-
-
-def finish(job) -> Verdict:
-    import time
-    try:
-        while (verdict := job.verdict()) is None:
-            time.sleep(0.01)
-        return verdict
-    except BaseException:                       # Ctrl-C
-        job.worker.close()
-        raise
 
 
 def watch(options) -> int:

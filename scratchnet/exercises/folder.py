@@ -6,6 +6,7 @@ without the number, so a course that grows may number it anew.
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Folder:
             self.path.mkdir(parents=True, exist_ok=True)
             new = [one for one in course() if not self.file(one).exists()]
             for one in new:
-                write_whole(self.file(one), one.stub)
+                write_whole(self.file(one), one.stub, durable=False)
         except OSError as error:
             raise Trouble(f"cannot write to {self.path}: {error.strerror or error}; name another folder") from None
         self.progress.update(lambda content: None)
@@ -52,7 +53,7 @@ class Folder:
                 stamp = datetime.now().strftime("%Y-%m-%d_%H.%M.%S")
                 (self.path / BACKUPS).mkdir(exist_ok=True)
                 backup = unused(self.path / BACKUPS / f"{file.stem}.{stamp}.py.txt")
-                backup.write_bytes(file.read_bytes())
+                shutil.copyfile(file, backup)
             write_whole(file, exercise.stub)
         except OSError as error:
             raise Trouble(f"{file.name} was not reset: {error.strerror or error}") from None

@@ -113,14 +113,18 @@ def record(content: dict, name: str) -> dict:
     return one
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write to another name, then rename: whoever looks sees the old file or the new one."""
+def write_whole(path: Path, text: str, durable: bool = True) -> None:
+    """Write to another name, then rename: whoever looks sees the old file or the new one.
+
+    durable   wait for the disk, so that this holds even if the power goes; not for what can be had again
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
     try:
         with open(temporary, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         with suppress(OSError):

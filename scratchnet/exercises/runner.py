@@ -20,7 +20,8 @@ from .exercise import Exercise
 from .judging import Finding
 
 LIMIT = 20.0                                    # seconds for one file
-SHOWN, MOST = 4000, 1 << 20                     # characters of the learner's prints: shown; before it is stopped
+START = 120.0                                   # seconds that Python may take to get ready for it
+SHOWN, MOST = 4000, 200_000                     # characters of the learner's prints: shown; before it is stopped
 BOOT = ("import sys; sys.path[:] = [sys.argv.pop(1)] + [p for p in sys.path if p]; "      # '' would be the learner's folder
         "from scratchnet.exercises.worker import main; main()")
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,12 +55,15 @@ class Worker:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, start_new_session=True,
             env={**os.environ, **safe, **(environment or {})})
         self.answer, self.printed, self.count = b"", b"", 0
+        self.begun: float | None = None         # when the file began to run: what comes before is Python's own start
         self.readers = [threading.Thread(target=read, daemon=True) for read in (self.read_answer, self.read_printed)]
         for reader in self.readers:
             reader.start()
 
     def read_answer(self) -> None:
-        self.answer = self.process.stdout.read()
+        if self.process.stdout.readline():
+            self.begun = time.monotonic()
+            self.answer = self.process.stdout.read()
 
     def read_printed(self) -> None:
         while chunk := os.read(self.process.stderr.fileno(), 1 << 16):
@@ -99,8 +103,9 @@ class Job:
             worker.process.stdin.close()
 
     def verdict(self) -> Verdict | None:
-        seconds = time.monotonic() - self.begun
-        if self.worker.process.poll() is None and seconds < self.limit:
+        now = time.monotonic()
+        seconds = now - self.begun
+        if self.worker.process.poll() is None and (now - self.worker.begun < self.limit if self.worker.begun else seconds < START):
             return None
         ended = self.worker.process.poll()
         self.worker.close()
@@ -114,12 +119,12 @@ class Job:
         """(status, findings) for a process that was stopped, or ended without a word."""
         name = self.path.name
         if self.worker.count > MOST:
-            return "wrong", [Finding(name, "FLOOD", "", f"{name} printed more than a million characters and was stopped: "
+            return "wrong", [Finding(name, "FLOOD", "", f"{name} printed more than {MOST // 1000} thousand characters and was stopped: "
                                      "is there a print in a loop, or a loop without end?")]
         if ended is None or ended == -getattr(signal, "SIGALRM", 0):
             return "wrong", [Finding(name, "TIMEOUT", "", f"{name} was stopped after {self.limit:g} seconds: "
                                      "is there a loop without end?  What is to change so that it stops?")]
-        if "Traceback" in printed and "exercises/worker.py" in printed.replace("\\", "/"):
+        if self.worker.begun is None:
             return "broken", [Finding("*", "BROKEN", "", f"the judge did not start:\n{printed}")]
         how = f"by signal {signal.Signals(-ended).name}" if ended < 0 else f"with exit code {ended}"
         return "wrong", [Finding(name, "DIED", "", f"{name} ended Python itself, {how}, before it could be judged; look for "
@@ -146,10 +151,13 @@ class Runner:
         job = self.begin(exercise, path)
         if again:
             self.prepare(exercise)
+        return self.wait(job)
+
+    def wait(self, job: Job) -> Verdict:
         try:
             while (verdict := job.verdict()) is None:
                 with suppress(subprocess.TimeoutExpired):
-                    job.worker.process.wait(min(0.5, max(0.01, job.limit + job.begun - time.monotonic())))
+                    job.worker.process.wait(0.1)
             return verdict
         except BaseException:                   # Ctrl-C
             job.worker.close()

@@ -1,7 +1,7 @@
 """The process in which one learner's file runs, once.  It imports everything, then waits for its job.
 
     stdin    one line of JSON: {"exercise": name, "path": file, "limit": seconds}
-    stdout   one line of JSON: {"status": …, "findings": […], "cpu": seconds}
+    stdout   a line when the learner's time begins, then one of JSON: {"status": …, "findings": […], "cpu": seconds}
     stderr   whatever the learner's file prints
 
 Whatever that file does (raise, exit, loop, read, print), it does to this process alone.
@@ -36,9 +36,11 @@ def main() -> None:
     os.dup2(2, 1)                               # from here on, what is printed is the learner's
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.chdir(Path(job["path"]).parent)
-    confine(job["limit"])
     exercise = find(job["exercise"])
     prepare(exercise)
+    confine(job["limit"])
+    channel.write("begun\n")
+    channel.flush()
     begun = time.process_time()
     result = {**run(exercise, Path(job["path"])), "cpu": time.process_time() - begun}
     sys.stdout.flush()

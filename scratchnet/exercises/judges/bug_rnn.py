@@ -26,7 +26,7 @@ def variant(slip, which):
             share = (x[t].T @ da, h[t + 1 if slip == "after" else t].T @ da)
             dwx, dwh = share if slip == "last" else (dwx + share[0], dwh + share[1])
             dx[t] = da @ wx.T
-            dh = total @ wh.T if slip == "no tanh in time" else da @ wh.T
+            dh = (total if slip == "no tanh in time" else da) @ (wh if slip == "wh" else wh.T)
         return (dx, dwx, dwh)[which]
     return run
 
@@ -36,6 +36,7 @@ SLIPS = (("PATHS lost: later steps", "truncated", "only the use in its own step 
          ("FACTOR missing 1-h^2", "no tanh", "the slope of tanh, 1 − h², is missing"),
          ("SUBST h[t]", "after", "∂L/∂wh is made with h[t]; the product of the forward was with h[t−1]"),
          ("OVERWRITTEN step", "last", "the weights are used at every step, and only the last one visited counts: '=' where '+=' is needed"),
+         ("SUBST wh transposed", "wh", "going back, h[t−1] is reached through whᵀ; wh itself was used"),
          ("FACTOR missing 1-h^2 in time", "no tanh in time", "what goes back to step t − 1 has not passed tanh: it is da, not total, that is sent"))
 
 
@@ -67,5 +68,5 @@ WRONG = (
     wrong("h[t] for h[t−1]", "dwh += before[t].T @ da", "dwh += h[t].T @ da", "wh SUBST:h[t]"),
     wrong("= for += in the weights", "        dwx += x[t].T @ da\n        dwh += before[t].T @ da\n", "        dwx = x[t].T @ da\n        dwh = before[t].T @ da\n", "wx OVERWRITTEN"),
     wrong("total sent back instead of da", "dh = da @ wh.T", "dh = total @ wh.T", "x FACTOR:missing 1-h^2 in time"),
-    wrong("wh not transposed", "dh = da @ wh.T", "dh = da @ wh", "x VALUE", "x SUBST"),
+    wrong("wh not transposed", "dh = da @ wh.T", "dh = da @ wh", "x SUBST:wh transposed"),
 )

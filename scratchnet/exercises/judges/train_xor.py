@@ -22,7 +22,7 @@ def slipped(slip):
         loss.backward()
         for n, p in enumerate(model.parameters()):
             if not (slip == "one" and n):
-                p.data = p.data - (-lr if slip == "uphill" else 1.0 if slip == "no lr" else 2 * lr if slip == "no mean" else lr) * p.grad
+                p.data = p.data - {"uphill": -lr, "no lr": 1.0}.get(slip, lr) * p.grad
         return loss.item()
     return step
 
@@ -34,11 +34,12 @@ def judge(answer, right):
                ("no reset", "ACCUMULATES", "from the second step on, the gradients of all steps before are still in .grad"),
                ("uphill", "STEP uphill", "every step goes up the slope: the loss grows; the minus is missing"),
                ("no lr", "STEP lr", "the learning rate is not used"),
+               ("no mean", "RATIO N", "the loss is the sum over the examples, and so are the gradients: divide by N = len(x)"),
                ("one", "STEP one", "only the first parameter is moved"))), tol=1e-4)
     model = right.network(np.random.default_rng(3))
-    for _ in range(800):
+    for _ in range(400):
         loss = answer.train_step(model, right.X, right.T, 0.2)
-    require(loss < 1e-2, "loss", "STEP", f"after 800 steps the loss is {loss:.3g}, expected below 0.01")
+    require(loss < 1e-2, "loss", "STEP", f"after 400 steps the loss is {loss:.3g}, expected below 0.01")
 
 
 HINTS = ("four things happen in a step: forget, loss, backward, move; the order matters",
@@ -57,5 +58,5 @@ WRONG = (
     wrong("learning rate forgotten", "p.data - lr * p.grad", "p.data - p.grad", "loss STEP:lr"),
     wrong("only the first parameter", "        p.data = p.data - lr * p.grad\n", "        p.data = p.data - lr * p.grad\n        break\n", "loss STEP:one"),
     wrong("forgotten after backward", "    loss.backward()\n", "    loss.backward()\n    for p in model.parameters():\n        p.grad = None\n", "* ERROR"),
-    wrong("mean over entries that are not there", "/ len(x)", "", "loss RATIO", "loss VALUE"),
+    wrong("mean over entries that are not there", "/ len(x)", "", "loss RATIO:N"),
 )
