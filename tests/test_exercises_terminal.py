@@ -83,13 +83,13 @@ def test_a_new_users_path(tmp_path):
     file.write_text(stub.replace("raise NotImplementedError", "while True: pass"), encoding="utf-8")          # and, while that runs:
     time.sleep(0.5)
     save(file, stub.replace("raise NotImplementedError", "dx = g @ w.T; dw = x.T @ g; db = g.sum(axis=0)"))
-    watch.expect(r"✓ 06 dense_backward: right.*costs two forward passes.*01 The slope of a function, measured")
+    watch.expect(r"✓ 06 dense_backward: right.*costs two forward passes.*07 ReLU, sigmoid and tanh")
     watch.press("s")
     watch.expect(r"dw = x\.T @ g\r\n    db = g\.sum\(axis=0\)")
     watch.press("l")
-    watch.expect(r"✓.{0,9} 06 dense_backward.*4 of 4 hints.*1 of \d+ passed; next: 01_numeric_derivative\.py")
-    save(folder / "07_activations.py", (folder / "07_activations.py").read_text(encoding="utf-8") + "\n")
-    watch.expect(r"07 ReLU, sigmoid and tanh.*still to be written")         # the file that was saved is the one that is run
+    watch.expect(r"✓.{0,9} 06 dense_backward.*4 of 4 hints.*1 of \d+ passed; next: 07_activations\.py")
+    save(folder / "09_softmax_cross_entropy.py", (folder / "09_softmax_cross_entropy.py").read_text(encoding="utf-8") + "\n")
+    watch.expect(r"09 Softmax cross-entropy.*still to be written")         # the file that was saved is the one that is run
     watch.press("q")
     assert watch.close() == 0
 

@@ -221,9 +221,7 @@ def verify(options) -> int:
                 runner.prepare(exercises[n + 1])                           # it imports while this one is judged
             verdict = runner.wait(job)
             if verdict.passed or one.name not in folder.progress.read()["exercises"]:
-                before = folder.progress.read()["current"]
-                folder.progress.ran(one.name, verdict.passed)
-                folder.progress.update(lambda content: content.update(current=None if before == one.name and verdict.passed else before))
+                folder.progress.ran(one.name, verdict.passed, current=False)
             passed += verdict.passed
             results.append(feedback.as_json(verdict, folder.progress.of(one.name)["hints"]))
             if not options.json:

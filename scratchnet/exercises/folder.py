@@ -61,10 +61,11 @@ class Folder:
         return backup
 
     def current(self) -> Exercise | None:
-        """The one worked on last and not passed; else the first that is open; None when all are passed."""
+        """The one worked on last, or the next after it that is open; None when all are passed."""
         content, all_ = self.progress.read(), course()
-        last = [one for one in all_ if one.name == content["current"]]
-        return (last or [one for one in all_ if not self.passed(one, content)] or [None])[0]
+        still = [one for one in all_ if not self.passed(one, content)]
+        last = next((one.number for one in all_ if one.name == content["current"]), 0)
+        return next((one for one in still if one.number >= last), still[0] if still else None)
 
     def passed(self, exercise: Exercise, content: dict | None = None) -> bool:
         content = content or self.progress.read()

@@ -65,14 +65,16 @@ class Progress:
 
     # ---- what happens to an exercise ----------------------------------------------------------------
 
-    def ran(self, name: str, passed: bool) -> dict:
+    def ran(self, name: str, passed: bool, current: bool = True) -> dict:
+        """name was judged.  current: it is the one that is being worked on."""
         def change(content: dict) -> None:
             one = record(content, name)
             one["runs"] += 1
             if passed:
                 one["state"] = "passed"
                 one["first_passed"] = one["first_passed"] or datetime.now().isoformat(timespec="seconds")
-            content["current"] = None if passed else name
+            if current:
+                content["current"] = name
         return self.update(change)
 
     def hinted(self, name: str, levels: int) -> int:

@@ -28,6 +28,7 @@ class Watch:
     def __init__(self, folder: Folder, current: Exercise | None, limit: float, as_json: bool):
         self.folder, self.current, self.as_json = folder, current, as_json
         self.runner, self.job, self.keys = Runner(limit), None, False
+        self.last: Exercise | None = None       # passed just now
         self.files = {one.name: one for one in course()}
         self.seen = {name: state(folder.file(one)) for name, one in self.files.items()}
         self.changed: dict[str, tuple] = {}     # seen to be new, waiting to be the same twice: it is being written
@@ -97,6 +98,7 @@ class Watch:
         self.job = None
         cli.tell(self.folder, verdict, self.as_json)
         if verdict.passed:
+            self.last = verdict.exercise
             following = self.folder.current()
             if following is None:
                 print(paint("all exercises are passed", "green"), flush=True)
@@ -113,8 +115,9 @@ class Watch:
         elif key == "l":
             print(feedback.overview(self.folder, course()), flush=True)
         elif key == "s":
-            done = [e for e in (one, *reversed(course()[:one.number])) if self.folder.progress.of(e.name)["first_passed"]]
-            print(done[0].answer if done else "there is a solution to see once you have passed an exercise", flush=True)
+            done = self.last if self.last and not self.folder.passed(one) else one
+            print(done.answer if self.folder.progress.of(done.name)["first_passed"] else
+                  f"the solution of {one.name} is shown once you have passed it", flush=True)
         elif key == "n":
             still = [e for e in course() if not self.folder.passed(e)]
             after = [e for e in still if e.number > one.number] or still
