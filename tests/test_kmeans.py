@@ -9,7 +9,7 @@ from scratchnet.models.kmeans import ConvergenceWarning, KMeans, comfortable
 from scratchnet.models.kmeans_steps import Means, assign, inertia, update
 from tests.conftest import size
 
-ALGORITHMS = ("lloyd", "elkan")
+ALGORITHMS = ("lloyd", "hamerly")
 both = pytest.mark.parametrize("algorithm", ALGORITHMS)
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -82,7 +82,7 @@ def test_sums_that_follow_the_labels_equal_sums_made_anew(dtype, kernels):
 # ---- M: k-means as a whole --------------------------------------------------------------------------
 
 @each_dtype
-def test_M_elkan_gives_exactly_lloyds_result_at_every_step(dtype, kernels):
+def test_M_hamerly_gives_exactly_lloyds_result_at_every_step(dtype, kernels):
     for seed in range(size(6, 60)):
         rng = np.random.default_rng(seed)
         n, d, k = rng.integers(20, 400), rng.integers(1, 40), rng.integers(1, 12)
@@ -275,7 +275,7 @@ NAN[3, 1], INF[5, 0] = np.nan, -np.inf
     (lambda: KMeans(2, n_init=0), r"n_init is 0, expected 1 or more"),
     (lambda: KMeans(2, max_iter=0), r"max_iter is 0, expected 1 or more"),
     (lambda: KMeans(2, tol=-1), r"tol is -1, expected a number, 0 or more"),
-    (lambda: KMeans(2, algorithm="full"), r"algorithm is 'full', expected one of auto, lloyd, elkan"),
+    (lambda: KMeans(2, algorithm="full"), r"algorithm is 'full', expected one of auto, lloyd, hamerly"),
     (lambda: KMeans(2, init="kmeans++"), r"init is 'kmeans\+\+', expected \"k-means\+\+\", \"random\" or an array"),
     (lambda: KMeans(2, init=X[:3]).fit(X), r"init has shape \(3, 2\), expected .* = \(2, 2\)"),
     (lambda: KMeans(2, init=X[:2, :1]).fit(X), r"init has shape \(2, 1\), expected .* = \(2, 2\)"),

@@ -11,7 +11,7 @@ Empty clusters   are re-seeded at every update: the row farthest from its centre
 Mini-batches     c[j] += Σ_{batch} w·(x − c[j]) / W[j], W[j] the weight of all rows it was given so far: the mean
                  of them all, if they had been given to c[j] at once.  Rougher, for data too large to pass 50 times.
 Shapes           x (N,D); centres (k,D); labels (N,); weights (N,).
-Source           Lloyd 1982; Elkan 2003; Arthur & Vassilvitskii 2007; Sculley 2010, "Web-scale k-means
+Source           Lloyd 1982; Hamerly 2010; Arthur & Vassilvitskii 2007; Sculley 2010, "Web-scale k-means
                  clustering", WWW (mini-batches); names and conventions are scikit-learn's.
 """
 from __future__ import annotations
@@ -27,9 +27,9 @@ from ..rng import generator
 from ..tensor import Tensor
 from .kmeans_loops import Bounds
 from .kmeans_start import plus_plus, random_rows
-from .kmeans_steps import Means, add_rows, inertia, nearest, nearest_bounded, own_squares, squares
+from .kmeans_steps import Means, add_rows, column_moments, inertia, nearest, nearest_bounded, own_squares, squares
 
-ALGORITHMS = ("auto", "lloyd", "elkan")
+ALGORITHMS = ("auto", "lloyd", "hamerly")
 
 
 class ConvergenceWarning(UserWarning):
@@ -53,7 +53,7 @@ class KMeans:
     init         "k-means++", "random", or the centres (k,D) to start from.
     n_init       starts; the one with the least inertia is kept.  With given centres there is one.
     tol          stop when Σ ‖centre − centre before‖² ≤ tol · (variance of the columns of x, their mean).
-    algorithm    "lloyd": every distance; "elkan": the same result, with bounds that skip most distances;
+    algorithm    "lloyd": every distance; "hamerly": the same result, with bounds that skip most distances;
                  "auto": whichever is likely to be faster.
     seed         of the starts: an integer, a np.random.Generator, or None for sn.seed's.
     batch_size   None: all rows at every step.  A number: mini-batches of so many rows.
@@ -103,7 +103,7 @@ class KMeans:
     def alternate(self, x, w, c, tol, rng) -> Run:
         """Assign and update in turn, from the centres c."""
         k, means, history, converged = len(c), Means(x, w, len(c)), [], False
-        bounds = Bounds(len(x), k, x.dtype) if self.algorithm == "elkan" or self.algorithm == "auto" and x.shape[1] > 20 else None
+        bounds = None if self.algorithm == "lloyd" else Bounds(len(x), x.dtype)
 
         def assign():
             rounded = c.astype(x.dtype)
@@ -221,10 +221,8 @@ def comfortable(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     The origin is the mean, rounded to a multiple of a power of two much larger than the spread.  So it is 0
     for most data, which then are not copied, and where it is not, x − origin loses no bit and makes no tie.
     """
-    first = x[0].astype(np.float64)
-    mean = first + np.mean(x - first, axis=0, dtype=np.float64)
-    with np.errstate(over="ignore"):
-        variance = np.mean(np.square(x - mean), axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, variance = column_moments(x)
     spread = float(np.sqrt(variance.max(initial=0)))
     if not np.isfinite(spread) or not np.isfinite(np.square(x[:1], dtype=np.float64).sum()):
         raise ValueError(f"fit: x has numbers up to {np.abs(x).max():.3g}, whose squares overflow; divide x by that")

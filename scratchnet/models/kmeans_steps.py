@@ -107,3 +107,15 @@ def add_rows(sums, x, rows, clusters, w):
     sums = sums.copy()
     np.add.at(sums, clusters, w[:, None] * x[rows])
     return sums
+
+
+@kernel
+def column_moments(x):
+    """(mean, variance) of every column, in float64, measured from the first row: large offsets cancel no digits."""
+    d = x.astype(np.float64) - x[0]
+    return from_sums(x, d.sum(axis=0), np.square(d).sum(axis=0))
+
+
+def from_sums(x, sums, squares):
+    mean = sums / len(x)
+    return x[0] + mean, np.maximum(squares / len(x) - mean * mean, 0)
