@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import op as ops
 from ..autograd import Node, backward_steps, toposort
-from ..tensor import Tensor
+from ..tensor import Tensor, sealed
 from .compare import Verdict, along_directions, compare
 from .diagnose import diagnose, from_directions
 from .draw import Draw
@@ -122,7 +122,7 @@ def run_rule(rule: Callable, reads: list[str], d: Draw, g, name: str):
         known[f"{k}_shape"] = [np.shape(a) for a in v] if k == op.sequence else np.shape(v)
     if "[" in name:
         known["position"] = int(name[name.index("[") + 1:-1])
-    return rule(g, **{k: known[k] for k in reads})
+    return rule(sealed(g), **{k: sealed(known[k]) if isinstance(known[k], np.ndarray) else known[k] for k in reads})
 
 
 def wrong(d: Draw, name: str, tol: float, rng) -> Verdict | None:
