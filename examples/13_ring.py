@@ -106,7 +106,7 @@ def draw(stories: dict, args, caption: str, modes: dict) -> None:
         plot_game.field(axes, shot.field, EDGE, real, shot.made[:400], reach[name])
         axes.set_title(f"{name}, step {shot.step:,}: {shot.covered} of 8", fontsize=9)
 
-    shown = [0, 2, 5, 10, 15, SHOTS - 1]
+    shown = (np.linspace(0, 1, 6) ** 1.6 * (SHOTS - 1)).round().astype(int)                # the beginning more closely
     fig = plot.figure(13.0, 5.4, "D's field and G's points: a game that collapses, and one that does not",
                       f"{caption}; blue: D says made, orange: real; + real, dots made")
     for row, (name, each) in zip(fig.subplots(len(stories), len(shown)), stories.items()):

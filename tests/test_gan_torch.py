@@ -11,9 +11,9 @@ from scratchnet.models.gan_losses import R1
 torch = pytest.importorskip("torch")
 
 
-@pytest.mark.parametrize("networks, r1", [(gan_networks.dense, None), (gan_networks.conv, R1(0.5, every=2)),
-                                          (gan_networks.dcgan, None)], ids=["dense", "conv with R1", "dcgan"])
-def test_five_steps_equal_those_of_pytorch(networks, r1, kernels):
+@pytest.mark.parametrize("networks, r1", [(gan_networks.dense, None), (gan_networks.conv, R1(0.5, every=2))],
+                         ids=["dense", "conv with R1"])
+def test_five_steps_equal_those_of_pytorch(networks, r1):
     from tests.oracles.torch_gan import Game
     game = Game(networks, lr=5e-4, latent=8, seed=3, r1=r1, dtype=torch.float64)
     rng = np.random.default_rng(3)
