@@ -27,7 +27,7 @@ from ..rng import generator
 from ..tensor import Tensor
 from .kmeans_loops import Bounds
 from .kmeans_start import plus_plus, random_rows
-from .kmeans_steps import Means, add_rows, column_moments, inertia, nearest, nearest_bounded, own_squares, squares
+from .kmeans_steps import Means, add_rows, column_moments, inertia, nearest, nearest_bounded, own_squares, reseeded, squares
 
 ALGORITHMS = ("auto", "lloyd", "hamerly")
 
@@ -110,9 +110,8 @@ class KMeans:
             return nearest(x, rounded) if bounds is None else nearest_bounded(x, rounded, bounds)
         energy, labels = float(w @ own_squares(x, np.zeros_like(c), np.zeros(len(x), int))), assign()
         for step in range(1, self.max_iter + 1):
-            sums, weights = means.update(reseeded(x, w, c, labels))
-            before, c = c, np.where(weights[:, None] > 0, sums / np.maximum(weights, 1e-300)[:, None], c)
-            history.append(energy - float((sums * c).sum()))                   # J = Σ w·‖x‖² − Σ W·‖c‖² at the means
+            before, c = c, means.update(labels, c)
+            history.append(energy - float((means.sums * c).sum()))             # J = Σ w·‖x‖² − Σ W·‖c‖² at the means
             old, labels = labels, assign()
             still = np.square(c - before).sum() <= tol
             if still or np.array_equal(labels, old):
@@ -193,26 +192,6 @@ class KMeans:
 
     def __repr__(self):
         return f"KMeans({self.n_clusters}, init={self.init if isinstance(self.init, str) else 'array'!r}, algorithm={self.algorithm!r})"
-
-
-def reseeded(x, w, c, labels, seen=0) -> np.ndarray:
-    """Labels in which every empty cluster has got the row that is farthest from its centre; see the top of the file.
-
-    seen (k,)   weight that the clusters have from earlier batches: one that has some is not empty.
-    """
-    counts = np.bincount(labels, w > 0, len(c))
-    empty = np.flatnonzero(counts + seen == 0)
-    if not len(empty):
-        return labels
-    labels, far = labels.copy(), w * own_squares(x, c, labels)
-    for j in empty:
-        far[counts[labels] < 2] = 0                            # the last row of a cluster stays
-        n = int(far.argmax())
-        if far[n] == 0:                                        # fewer places than clusters
-            break
-        counts[labels[n]] -= 1
-        labels[n], counts[j], far[n] = j, 1, 0
-    return labels
 
 
 def comfortable(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

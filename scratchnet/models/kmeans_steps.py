@@ -48,27 +48,57 @@ class Means:
     """
 
     def __init__(self, x: np.ndarray, w: np.ndarray, k: int):
-        self.x, self.w, self.k, self.labels = x, w, k, np.full(len(x), -1)
-        self.sums, self.moves = np.zeros((k, x.shape[1])), np.full(k, np.inf)      # moves since summed anew
+        self.x, self.w, self.k, self.real = x, w, k, (w > 0).astype(np.float64)
+        self.labels = np.zeros(len(x), np.int64)               # to begin with, all in the first cluster, …
+        self.counts = np.where(np.arange(k) == 0, self.real.sum(), 0)                  # rows of weight above 0
+        self.sums, self.weights = np.zeros((k, x.shape[1])), np.zeros(k)
+        self.moves = np.full(k, np.inf)                        # … and none summed yet: moves since summed anew
 
-    def update(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(Σ w·x, Σ w) of every cluster: (k,D) and (k,)."""
-        k, before = self.k, self.labels
-        changed = np.flatnonzero(labels != before)
-        new, old = labels[changed], before[changed]
-        self.moves += np.bincount(new, minlength=k) + np.bincount(old[old >= 0], minlength=k)
-        anew = self.moves >= np.bincount(labels, minlength=k)
-        self.sums[anew], self.moves[anew] = 0, 0
-
-        members = np.flatnonzero(anew[labels])                 # of the clusters that are summed anew
-        come = ~anew[new]
-        leave = (old >= 0) & ~anew[old]
+    def update(self, labels: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """The means of the clusters, (k,D); empty ones are re-seeded, or stay at c where there is no row to take."""
+        changed, new, old, counts = self.changes(labels)
+        if not counts.all():
+            labels = reseeded(self.x, self.w, c, labels)
+            changed, new, old, counts = self.changes(labels)
+        self.moves += np.bincount(new, minlength=self.k) + np.bincount(old, minlength=self.k)
+        anew = self.moves >= counts
+        self.sums[anew], self.weights[anew], self.moves[anew] = 0, 0, 0
+        members = np.flatnonzero(anew[labels]) if anew.any() else changed[:0]
+        come, leave = ~anew[new], ~anew[old]
         rows = np.concatenate([members, changed[come], changed[leave]])
         clusters = np.concatenate([labels[members], new[come], old[leave]])
         w = np.concatenate([self.w[members], self.w[changed[come]], -self.w[changed[leave]]])
         self.sums = add_rows(self.sums, self.x, rows, clusters, w)
-        self.labels = labels.copy()
-        return self.sums, np.bincount(labels, self.w, k)
+        self.weights += np.bincount(clusters, w, self.k)
+        self.labels, self.counts = labels, counts
+        return np.where(counts[:, None] > 0, self.sums / np.where(counts > 0, self.weights, 1)[:, None], c)
+
+    def changes(self, labels: np.ndarray) -> tuple:
+        """Which rows changed cluster, where they are, where they were, and the counts there are then."""
+        changed = np.flatnonzero(labels != self.labels)
+        new, old, real = labels[changed], self.labels[changed], self.real[changed]
+        return changed, new, old, self.counts + np.bincount(new, real, self.k) - np.bincount(old, real, self.k)
+
+
+def reseeded(x: np.ndarray, w: np.ndarray, c: np.ndarray, labels: np.ndarray, seen=0) -> np.ndarray:
+    """Labels in which every empty cluster has got the row that is farthest from its centre.
+
+    The farthest of all goes to the first empty cluster, the next farthest to the second, …; on a tie the first row.
+    The last row of a cluster is never taken, nor one that is on its centre.  No such step raises J.
+    seen (k,)   weight that the clusters have from earlier batches: one that has some is not empty.
+    """
+    counts = np.bincount(labels, w > 0, len(c))
+    empty = np.flatnonzero(counts + seen == 0)
+    if not len(empty):
+        return labels
+    labels, far = labels.copy(), w * own_squares(x, c, labels)
+    for j in empty:
+        n = int(np.where(counts[labels] > 1, far, 0).argmax())
+        if far[n] == 0 or counts[labels[n]] < 2:               # fewer places than clusters
+            break
+        counts[labels[n]] -= 1
+        labels[n], counts[j], far[n] = j, 1, 0
+    return labels
 
 
 # ---- kernels: the references; the loops that run by default are in kmeans_loops.py -------------------
