@@ -15,7 +15,6 @@ from scratchnet.metrics import reader
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PICTURES = {"samples", "learning", "game", "interpolations", "nearest", "classes", "topology"}
 
-
 SMALL = ("--data", "digits", "--train-images", 200, "--test-images", 60, "--samples", 50, "--reader-epochs", 1, "--batch", 32)
 
 

@@ -350,8 +350,27 @@ def test_bad_images_are_refused_and_nothing_moves(bad, message):
 
 @pytest.mark.parametrize("shape", [(3, 5), (4,), (2, 4, 1)])
 def test_noise_of_another_latent_size_is_refused(shape):
-    with pytest.raises(ValueError, match=r"z has shape .*, expected \(N, 4\): this generator was made with latent=4"):
-        GAN(4, gan_networks.dense, rng=0)(np.zeros(shape, np.float32))
+    gan = GAN(4, gan_networks.dense, rng=0)
+    for use in (gan, gan.images):
+        with pytest.raises(ValueError, match=r"z has shape .*, expected \(N, 4\): this generator was made with latent=4"):
+            use(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("latent, networks, words", [
+    (0, gan_networks.dense, "latent is 0, expected how many numbers z has, 1 or more"), (2.0, gan_networks.dense, "latent is 2.0"),
+    (4, "conv", r"networks is 'conv', expected a function \(latent, rng\).*gan_networks.conv")])
+def test_players_that_cannot_be_made_get_a_sentence(latent, networks, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        GAN(latent, networks)
+
+
+def test_optimisers_in_the_wrong_order_are_refused():
+    """Else each would step over parameters without gradient, and nobody would learn."""
+    gan = Points(2, little, rng=0)
+    with pytest.raises(ValueError, match="discriminator's step was given an optimiser of other parameters.*in this order"):
+        train_step(gan, players(gan)[::-1], np.zeros((6, 3), np.float32))
+    with pytest.raises(ValueError, match="generator's step .* gan.generator.parameters"):
+        generator_step(gan, players(gan)[1], gan(gan.noise(3, rng=0)))
 
 
 def test_a_checkpoint_of_another_latent_size_is_refused():

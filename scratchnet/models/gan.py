@@ -42,6 +42,11 @@ class GAN(Layer):
     """Both players.  networks: a function (latent, rng) → (generator, discriminator), such as those of gan_networks.py."""
 
     def __init__(self, latent: int = 64, networks: Callable = conv, *, rng=None):
+        if not callable(networks):
+            raise TypeError(f"GAN: networks is {networks!r}, expected a function (latent, rng) that makes both, such as "
+                            "gan_networks.conv")
+        if isinstance(latent, bool) or not isinstance(latent, int) or latent < 1:
+            raise ValueError(f"GAN: latent is {latent!r}, expected how many numbers z has, 1 or more")
         self.latent = latent
         self.generator, self.discriminator = networks(latent, generator(rng))
 
@@ -52,10 +57,13 @@ class GAN(Layer):
 
     def forward(self, z: Array) -> Tensor:
         """G(z), as D takes it."""
+        return self.generator(self.check_noise(z))
+
+    def check_noise(self, z: Array) -> Array:
         if z.ndim != 2 or z.shape[1] != self.latent:
             raise ValueError(f"GAN: z has shape {z.shape}, expected (N, {self.latent}): this generator was made with "
                              f"latent={self.latent}")
-        return self.generator(z)
+        return z
 
     def real(self, x: Array) -> Tensor:
         """Images in [0, 1] as D takes them, in [−1, 1], the range of G's tanh."""
@@ -73,7 +81,7 @@ class GAN(Layer):
         was_training = network.training
         network.eval()
         try:
-            return 0.5 * in_batches(network, z) + 0.5
+            return 0.5 * in_batches(network, self.check_noise(z)) + 0.5
         finally:
             network.train(was_training)
 
@@ -91,6 +99,7 @@ class Turn(NamedTuple):
 def discriminator_step(gan: GAN, optimiser: Optimiser, real: Tensor, fake: Tensor, game: Game = non_saturating,
                        penalty: Callable | None = None, rng=None) -> tuple[float, float, float]:
     """D learns from real and made images; returns L_D, D's accuracy, and the penalty (NaN if there was none)."""
+    check_optimiser("discriminator", gan.discriminator, optimiser)
     fake = fake.detach()                                       # a constant from here on: G gets no gradient
     r, f = gan.discriminator(real), gan.discriminator(fake)
     loss = total = game.discriminator(r, f)
@@ -108,6 +117,7 @@ def discriminator_step(gan: GAN, optimiser: Optimiser, real: Tensor, fake: Tenso
 
 def generator_step(gan: GAN, optimiser: Optimiser, fake: Tensor, game: Game = non_saturating) -> float:
     """G learns what D makes of its images; returns L_G."""
+    check_optimiser("generator", gan.generator, optimiser)
     with frozen(gan.discriminator):                            # gradients pass through D and leave nothing there
         loss = game.generator(gan.discriminator(fake))
     check_finite(loss, "generator", optimiser)
@@ -143,6 +153,14 @@ def frozen(layer: Layer) -> Iterator[None]:
     finally:
         for p in parameters:
             p.requires_grad = True
+
+
+def check_optimiser(player: str, layer: Layer, optimiser: Optimiser) -> None:
+    """ValueError if this optimiser would leave the player as it is, in silence."""
+    held = {id(p) for p in optimiser.params}
+    if any(id(p) not in held for p in layer.parameters()):
+        raise ValueError(f"the {player}'s step was given an optimiser of other parameters: expected one made of "
+                         f"gan.{player}.parameters(); train_step takes (generator's, discriminator's), in this order")
 
 
 def check_finite(loss: Tensor, player: str, optimiser: Optimiser) -> None:
