@@ -77,7 +77,7 @@ def statements(node) -> Iterator[ast.stmt]:
         yield ast.copy_location(ast.Assign([node.target], node.value), node)
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], (ast.Name, ast.Subscript)):
         yield ast.copy_location(ast.AugAssign(node.targets[0], ast.Add(), node.value), node)
-    if isinstance(node, (ast.AugAssign, ast.Expr)):
+    if isinstance(node, ast.AugAssign):
         yield ast.copy_location(ast.Pass(), node)
 
 
