@@ -107,8 +107,8 @@ def conv():
         return dx, dw, db, None, None
 
     def sample(rng):
-        N, C, F = lengths(rng, 3, low=1)
-        H, W = lengths(rng, 2, low=4)
+        N, C, F = rng.permutation([1, 2, 3])
+        H, W = rng.permutation([4, 5])
         K, L = rng.permutation([2, 3])
         return (rng.standard_normal((N, C, H, W)), rng.standard_normal((F, C, K, L)), rng.standard_normal(F),
                 int(rng.integers(1, 3)), 1)

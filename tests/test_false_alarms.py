@@ -143,8 +143,10 @@ ALONG = [sn.add, sn.mul, sn.div, sn.maximum, sn.neg, sn.exp, sn.relu, sn.abs, sn
 
 
 @place("empty", *ALONG)
-def _(rng, case): return case._replace(inputs={k: np.zeros((0, *v.shape)) for k, v in case.inputs.items()},
-                                       settings={k: v for k, v in case.settings.items() if k != "axis"})
+def _(rng, case):
+    shape = 0, *np.broadcast_shapes(*(v.shape for v in case.inputs.values()))
+    return case._replace(inputs={k: np.zeros(shape) for k in case.inputs},
+                         settings={k: v for k, v in case.settings.items() if k != "axis"})
 
 
 @place("empty", sn.getitem)
@@ -250,7 +252,8 @@ def accused(case: Case, order: int) -> str:
             warnings.simplefilter("error")      # a warning would be an alarm as well
             sn.check_grad(lambda *xs: case.call(list(xs)), *case.arrays(), order=order)
     except Exception as e:
-        return f"{case!r}, order {order}: {type(e).__name__}: {e}"
+        small = {k: v for k, v in case.inputs.items() if np.size(v) <= 9}
+        return f"{case!r}, order {order}: {type(e).__name__}: {e}\n{small}"
     return ""
 
 
