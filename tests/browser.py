@@ -46,6 +46,7 @@ class Browser:
         self.session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+        self.send("Performance.enable", timeDomain="threadTicks")
         self.send("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
 
@@ -104,6 +105,11 @@ class Browser:
         if "exceptionDetails" in result:
             raise RuntimeError(result["exceptionDetails"]["exception"].get("description", "exception"))
         return result["result"].get("value")
+
+    def ready_after(self) -> tuple[float, float]:
+        """(seconds from the start of loading until the page said that it is ready, seconds the page's thread has worked)."""
+        metrics = {m["name"]: m["value"] for m in self.send("Performance.getMetrics")["metrics"]}
+        return int(self.run("document.documentElement.dataset.ready")) / 1000, metrics["TaskDuration"]
 
     def press(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):

@@ -87,24 +87,39 @@ def test_the_terms_of_every_op_sum_to_what_its_rules_return(function):
 
 def test_without_a_loss_the_way_back_is_remembered_but_nothing_is_kept_alive():
     w = sn.Tensor(np.array([1.0, 2.0]), requires_grad=True)
-    with pytest.raises(RuntimeError, match="no backward pass has reached w"):
+    with pytest.raises(RuntimeError, match="no variable holds a loss"):
         sn.explain(w, 0)
-    loss = (w * w).sum()
-    loss.backward(retain_graph=True)
+    kept = {"loss": (w * w).sum()}
+    kept["loss"].backward(retain_graph=True)
     assert sn.explain(w, 1).value == 4 == w.grad[1]
-    loss.backward()
-    with pytest.raises(RuntimeError, match=r"released the graph; name the loss before its backward\(\)"):
+    kept["loss"].backward()
+    with pytest.raises(RuntimeError, match=r"released the graph; name the loss, before its backward\(\)"):
         sn.explain(w, 1)
-    loss = (w * w).sum()
-    loss.backward(retain_graph=True)
+    kept["loss"] = (w * w).sum()
+    kept["loss"].backward(retain_graph=True)
     gc.disable()
     try:
-        del loss                                               # by reference count alone
+        kept.clear()                                           # by reference count alone
         assert w._node.loss() is None
     finally:
         gc.enable()
-    with pytest.raises(RuntimeError, match="its loss is gone"):
+    with pytest.raises(RuntimeError, match="no variable holds a loss"):
         sn.explain(w, 1)
+
+
+def test_without_a_loss_the_one_in_a_variable_is_meant():
+    w = sn.Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    rest = (w * 3.0).sum()
+    total = (w * w).sum() + rest                               # rest is behind total: total is the end
+    assert sn.explain(w, 1).value == 7 and total.item() == 14
+
+    def inside():
+        return sn.explain(w, 0).value                          # its own frame has none: its caller's has
+    assert inside() == 5
+    other = w.sum()
+    with pytest.raises(RuntimeError, match="2 losses were computed from w"):
+        sn.explain(w, 0)
+    assert sn.explain(w, 0, other).value == 1
 
 
 def test_an_answer_can_be_opened_after_backward_has_released_the_graph():

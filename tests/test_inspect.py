@@ -1,6 +1,7 @@
 """The inspector's page: what is in it, and what a real browser makes of it."""
 import base64
 import json
+import os
 import re
 
 import numpy as np
@@ -10,10 +11,10 @@ import scratchnet as sn
 from scratchnet.autograd import toposort
 from scratchnet.debug import Trace
 from scratchnet.debug.terms import factors
-from scratchnet.inspect.record import block
+from scratchnet.inspect.record import block, values_of
+from scratchnet.inspect.shares import shares
 from scratchnet.inspect.structure import structure
 from scratchnet.inspect.verdict import verdict
-from scratchnet.inspect.record import values_of
 from scratchnet.models.gan import GAN
 from scratchnet.models.gan_losses import GradientPenalty, wasserstein
 from scratchnet.models.vae import VAE
@@ -167,6 +168,33 @@ def test_a_wrong_rule_is_blamed_where_it_stands(tmp_path):
     assert blamed == ["cubed"] and data["start"] == data["wrong"] == 4
 
 
+def test_shares_say_which_term_of_the_loss_a_gradient_comes_from(pages):
+    data = data_of(pages["vae"][0])
+    for step in data["steps"]:
+        if step["shares"]:
+            assert sum(share for _, share in step["shares"]) == pytest.approx(1, abs=1e-5)
+    names = {name for step in data["steps"] for name, _ in step["shares"]}
+    assert names == {"reconstruction * rec", "kl * div"}
+    w = sn.Tensor(np.array([1.0]), requires_grad=True)
+    trace = traced((w * 3.0 - (w * 1.0 + w * w)).sum() * 1.0)
+    assert shares(trace, {}) == {}                             # not a sum at its end
+    h = w * 2.0
+    trace = traced((h * 3.0).sum() - ((h * h).sum() + h.sum()))            # ∂/∂h: 3, −2h = −4, −1: in all −2
+    step = next(s for s in trace.steps if s.to is w._node)
+    assert [share for _, share in shares(trace, {})[step.node, "a", None]] == [-1.5, 2.0, 0.5]
+
+
+def test_the_error_mask_shows_where_a_rule_is_wrong(tmp_path):
+    @sn.op
+    def halved(x): return 0.5 * x
+    @halved.vjp("x")
+    def halved_dx(g, x_shape): return 0.5 * g * (np.arange(6.0) < 4)      # the last two are lost
+    x = sn.Tensor(np.arange(6.0), requires_grad=True)
+    data = data_of(sn.inspect((halved(x) * np.arange(1.0, 7.0)).sum(), tmp_path / "page.html"))
+    check = data["steps"][data["wrong"]]["check"]
+    assert numbers(data["arrays"][check["mask"]]).tolist() == [0, 0, 0, 0, 1, 1]
+
+
 # ---- in a browser ---------------------------------------------------------------------------------
 
 WALK = """(entries => entries.map((i, k) => {                   // move the slider to step k, point at entry i of out
@@ -186,11 +214,10 @@ def test_in_chromium_from_disk_without_a_network(pages, name, dark, tmp_path):
     path, loss, _ = pages[name]
     steps, rng = traced(loss).steps, np.random.default_rng(0)
     with browser.Browser(tmp_path, dark) as page:
-        times = []
-        while not times or times[-1] >= 2000 and len(times) < 5:           # once is enough: the machine may be busy
-            page.open(path)
-            times.append(int(page.run("document.documentElement.dataset.ready")))
-        assert min(times) < 2000, f"ready after {times} ms"
+        page.open(path)
+        passed, worked = page.ready_after()
+        assert worked < 2, f"ready after {worked} s of work"
+        assert passed < 2 or os.getloadavg()[0] > os.cpu_count(), f"ready after {passed} s"      # other programs make it wait
         assert page.run("document.documentElement.dataset.theme") == ("dark" if dark else "light")
         entries = [int(rng.integers(min(step.out.size, 80))) for step in steps]
         for k, (step, i, shown) in enumerate(zip(steps, entries, page.run(f"{WALK}({entries})"), strict=True)):

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..autograd import Node, Step, grad, no_grad, recording
+from ..autograd import Node, Step, grad, no_grad, recording, toposort
+from ..layers import layers_and_tensors
 from ..tensor import Leaf, Tensor
 from .show import number
 from .source import names, place, short
@@ -138,8 +139,9 @@ def explain(w: Tensor, index, loss: Tensor | None = None, g=None) -> Entry:
 
         ∂L/∂w[index] = Σⱼ ∂L/∂y[j] · ∂y[j]/∂w[index]      y: what was computed from w; several uses add up
 
-    loss   may be left out if loss.backward(retain_graph=True) has been called, and `loss` is still alive: w then knows
-           the way back to it by a weak reference, which keeps nothing in memory.  g = ∂L/∂loss, 1 for a single number.
+    loss   may be left out: then it is the one that a variable of the caller holds, or the last whose backward reached w
+           (a weak reference, which keeps nothing in memory).  Either must still have its graph: ask before backward(), or
+           after loss.backward(retain_graph=True).  g = ∂L/∂loss, 1 for a single number.
     The pass is run anew, on the paths to w only; no .grad is read or written, and the graph stays.
     Shapes   index: one integer per axis of w (a plain integer if there is one axis).
     Errors   ValueError: an index that is not one entry, or no path from loss to w.  RuntimeError: the graph is gone.
@@ -150,7 +152,7 @@ def explain(w: Tensor, index, loss: Tensor | None = None, g=None) -> Entry:
     if w._node is None:
         raise ValueError("explain: w has requires_grad=False, so it has no gradient")
     if loss is None:
-        loss = last_loss(w)
+        loss = last_loss(w, sys._getframe(1))
     if not isinstance(loss, Tensor):
         raise TypeError(f"explain: loss is a {type(loss).__name__}, expected a Tensor: explain(w, index, loss)")
     trace = Trace(loss, g, targets=[w._node])
@@ -160,14 +162,26 @@ def explain(w: Tensor, index, loss: Tensor | None = None, g=None) -> Entry:
     return Entry(trace, names(trace.order, sys._getframe(1)), w._node, entry_index(index, w.shape))
 
 
-def last_loss(w: Tensor) -> Tensor:
-    """The loss of the last backward pass that reached w, if it is alive and its graph was kept."""
-    loss = w._node.loss() if isinstance(w._node, Leaf) and w._node.loss is not None else None
-    if loss is None or loss._node.released:
-        why = "no backward pass has reached w, or its loss is gone" if loss is None else "backward() released the graph"
-        raise RuntimeError(f"explain: {why}; name the loss before its backward(): sn.explain(w, index, loss), or keep "
-                           "the graph: loss.backward(retain_graph=True)")
-    return loss
+def last_loss(w: Tensor, frame) -> Tensor:
+    """The loss that is meant when none is named: of the last backward that reached w, or the only one in a variable."""
+    last = w._node.loss() if isinstance(w._node, Leaf) and w._node.loss is not None else None
+    if last is not None and not last._node.released:
+        return last
+    behind = {}                                 # variables' single numbers that were computed from w, and all that is behind each
+    while frame is not None and not behind:
+        for value in list(frame.f_locals.values()):
+            for _, t in layers_and_tensors("", value) if isinstance(value, (Tensor, tuple)) else ():
+                if isinstance(t, Tensor) and t.size == 1 and isinstance(t._node, Node) and not t._node.released:
+                    behind[t] = set(toposort(t._node))
+        behind = {t: nodes for t, nodes in behind.items() if w._node in nodes and t._node is not w._node}
+        frame = frame.f_back
+    ends = {t._node: t for t in behind if not any(t._node in nodes for other, nodes in behind.items() if other._node is not t._node)}
+    if len(ends) == 1:
+        return next(iter(ends.values()))
+    why = f"{len(ends)} losses were computed from w" if ends else "backward() released the graph" if last is not None else \
+        "no variable holds a loss that was computed from w and still has its graph"
+    raise RuntimeError(f"explain: {why}; name the loss, before its backward(): sn.explain(w, index, loss), or keep the "
+                       "graph: loss.backward(retain_graph=True)")
 
 
 def entry_index(index, shape: tuple) -> tuple:

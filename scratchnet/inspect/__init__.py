@@ -1,7 +1,8 @@
 """sn.inspect: a backward pass as a page to click through, in one HTML file that needs nothing else.
 
     record.py        the pass as data            structure.py   which entries of g make an entry of a result
-    verdict.py       is each rule right?         page.html page.css terms.js tensor.js page.js   the page
+    verdict.py       is each rule right?         shares.py      which term of the loss a gradient comes from
+    page.html page.css terms.js tensor.js page.js   the page
 """
 from __future__ import annotations
 

@@ -21,6 +21,9 @@ function show(k) {
   $("slider").value = k;
   $("count").textContent = `step ${k + 1} of ${DATA.steps.length}`;
   $("heading").textContent = `${node.op}: ∂L/∂${step.input}` + (target.name === step.input ? "" : `, the gradient of ${target.name}`);
+  $("second").textContent = node.by_grad ? "This op is a piece of another backward pass: sn.grad(…, create_graph=True) recorded it, and here it is differentiated once more." : "";
+  $("shares").textContent = step.shares.length ? "Of this gradient, " + step.shares.map(([name, share]) => `${(100 * share).toFixed(1)} % come from ${name}`).join(", ") + "." : "";
+  $("more").textContent = node.ours ? `derivation: docs/cards/${node.op}.md   ·   checked for every release by tests/test_registry.py` : "";
   source(DATA.places[node.place], "forward");
   ruleSource(DATA.rules[step.rule], step);
   $("formula").textContent = node.formula;
@@ -63,6 +66,7 @@ function tensors(step, node, target) {
   const factor = step.how.factor;
   if (factor?.array !== undefined) views.push(make(factor.array, "local", `local slope ∂y/∂${step.input} `, step.input));
   for (const [name, id] of step.reads) if (id !== null) views.push(make(id, "read", `reads ${name} `, name));
+  if (step.check.mask !== null) views.push(make(step.check.mask, "mask", "where out is wrong ", step.input));
   if (step.before !== null) views.push(make(step.before, "before", `∂L/∂${target.name} before `, step.input));
   if (step.total !== null) views.push(make(step.total, "total", `∂L/∂${target.name}, ${step.arrived} of ${step.uses} uses `, step.input));
   for (const [n, view] of views.entries()) view.name = view.role === "read" ? step.reads.filter(r => r[1] !== null)[n - views.findIndex(v => v.role === "read")][0] : view.role;

@@ -12,10 +12,11 @@ import linecache
 import numpy as np
 
 from ..debug.layout import layout
-from ..debug.source import formula, place, rule_source, short
+from ..debug.source import by_grad, formula, place, rule_source, short
 from ..debug.terms import floats, name_of
 from ..debug.trace import Trace
 from ..tensor import Leaf
+from .shares import shares
 from .structure import structure
 from .verdict import verdict
 
@@ -90,7 +91,7 @@ def record(trace: Trace, called: dict, progress=lambda steps: steps) -> tuple[di
     ids = {node: k for k, node in enumerate(trace.order)}
     places, rules, steps = Unique(), Unique(), []
     at = layout(trace.order, {n: [e.node for e in n.edges] for n in trace.order}, lambda n: isinstance(n, Leaf))
-    arrived = {}
+    arrived, of_terms = {}, shares(trace, called)
     for k, step in enumerate(progress(trace.steps)):
         rule = step.node.op.rule(step.name)
         arrived[step.to] = arrived.get(step.to, 0) + 1
@@ -99,6 +100,8 @@ def record(trace: Trace, called: dict, progress=lambda steps: steps) -> tuple[di
         for key in ("factor", "from"):
             if isinstance(how.get(key), np.ndarray):
                 how[key] = {"array": arrays.add(how[key])}
+        check = verdict(trace, step, known, rng)
+        check["mask"] = arrays.add(check.get("mask"))
         before = step.total - step.out if uses > 1 and arrived[step.to] > 1 else None
         steps.append({
             "node": ids[step.node], "to": ids[step.to], "input": step.name, "position": step.position,
@@ -108,12 +111,13 @@ def record(trace: Trace, called: dict, progress=lambda steps: steps) -> tuple[di
             "total": arrays.add(step.total) if uses > 1 else None, "arrived": arrived[step.to], "uses": uses, "how": how,
             "reads": [[name, arrays.add(v), None] if isinstance(v, np.ndarray) else [name, None, f"{v!r:.120}"]
                       for name, v in trace.reads(step).items()],
-            "check": verdict(trace, step, known, rng)})
+            "check": check, "shares": of_terms.get((step.node, step.name, step.position), [])})
     nodes = []
     for node in trace.order:
         leaf = isinstance(node, Leaf)
         nodes.append({
-            "op": "leaf" if leaf else node.op.name, "name": name_of(called, node), "at": at[node],
+            "op": "leaf" if leaf else node.op.name, "by_grad": not leaf and by_grad(node), "ours": not leaf and node.op.__module__.startswith("scratchnet."),
+            "name": name_of(called, node), "at": at[node],
             "value": arrays.add(known.get(node)), "sources": [[e.name, ids[e.node]] for e in node.edges],
             "steps": [k for k, s in enumerate(trace.steps) if s.node is node],
             "place": None if leaf else places.add(place(node), context), "formula": "" if leaf else formula(node.op)})

@@ -52,7 +52,8 @@ def judged(call: Call, step, rng) -> dict:
         if verdict is None:
             return {"ok": True, "text": "measured with the g of this pass, and with three random ones"}
         found = finding(name, [Suspect(d, verdict, call, None)], rng, TOLERANCE)
-    return {"ok": False, "error": float(verdict.error), "text": found.text}
+    where = {} if verdict.wrong.all() else {"mask": verdict.wrong.astype(np.float32)}
+    return {"ok": False, "error": float(verdict.error), "text": found.text, **where}
 
 
 def called_again(trace: Trace, step, known: dict, draw) -> tuple[Call, np.ndarray]:
