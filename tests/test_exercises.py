@@ -98,7 +98,8 @@ def test_every_question_is_met_by_a_stored_wrong_answer(tmp_path):
 
 @pytest.mark.full
 def test_check_is_green_through_real_processes():
-    done = subprocess.run([sys.executable, "-m", "scratchnet.exercises", "check"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "scratchnet.exercises", "check"], cwd=ROOT, capture_output=True,
+                          text=True)
     assert done.returncode == 0, done.stdout
     named = float(re.search(r"\(([\d.]+) %\)", done.stdout)[1])
     assert named >= 90
@@ -107,7 +108,8 @@ def test_check_is_green_through_real_processes():
 def test_check_finds_what_is_wrong_with_an_exercise(tmp_path):
     """An author's mistakes: a wrong answer that is right, a solution that fails, an example that lies."""
     one = Exercise("dense_backward", 6, "Layers")
-    one.solution = one.solution.replace("dx = g @ w.T", "dx = g @ w").replace("array([ 10., 100.])", "array([ 10., 101.])")
+    one.solution = one.solution.replace("dx = g @ w.T", "dx = g @ w")
+    one.solution = one.solution.replace("array([ 10., 100.])", "array([ 10., 101.])")
     claims = {r.claim: r for r in author.check_one(one, run_here(tmp_path), ["numpy"])}
     assert not claims["the solution passes with the numpy kernels"].holds
     assert not claims["the examples in the text are true, and there are some"].holds
@@ -116,9 +118,12 @@ def test_check_finds_what_is_wrong_with_an_exercise(tmp_path):
     assert one.wrong(harmless)
 
 
-@pytest.mark.parametrize("said, name", [("6", "dense_backward"), ("06", "dense_backward"), ("06_dense_backward.py", "dense_backward"),
-                                        ("a b/06_dense_backward.py", "dense_backward"), ("dense_back", "dense_backward"),
-                                        ("19_dense_backward", "dense_backward"), ("bug_", None), ("0", None), ("", None)])
+@pytest.mark.parametrize("said, name", [("6", "dense_backward"), ("06", "dense_backward"),
+                                        ("06_dense_backward.py", "dense_backward"),
+                                        ("a b/06_dense_backward.py", "dense_backward"),
+                                        ("dense_back", "dense_backward"),
+                                        ("19_dense_backward", "dense_backward"), ("bug_", None), ("0", None),
+                                        ("", None)])
 def test_find_knows_an_exercise_by_number_name_file(said, name):
     assert getattr(find(said), "name", None) == name
 
@@ -132,9 +137,11 @@ CASES = [(1.0,), (3.0,), (-2.0,)]
 
 
 @pytest.mark.parametrize("got, code, words", [
-    (lambda x: -2 * x, "RATIO", "-1 times"), (lambda x: x, "RATIO", "1/2 times"), (lambda x: None, "NONE", "return missing"),
+    (lambda x: -2 * x, "RATIO", "-1 times"), (lambda x: x, "RATIO", "1/2 times"),
+    (lambda x: None, "NONE", "return missing"),
     (lambda x: "two", "TYPE", "is a str"), (lambda x: [2 * x, 2 * x], "SHAPE", "has shape (2,), expected ()"),
-    (lambda x: float("nan"), "NOT_FINITE", "NaN"), (lambda x: 2 * x + 1, "VALUE", "expected"), (lambda x: x ** 2, "SQUARE", "a square")])
+    (lambda x: float("nan"), "NOT_FINITE", "NaN"), (lambda x: 2 * x + 1, "VALUE", "expected"),
+    (lambda x: x ** 2, "SQUARE", "a square")])
 def test_values_names_what_explains_every_case(got, code, words):
     with pytest.raises(Slip) as slip:
         values("y", got, right, CASES, ("SQUARE", lambda x: x ** 2, "this is a square"))
@@ -152,3 +159,16 @@ def test_values_does_not_name_what_explains_some_cases_only():
 def test_regimes_takes_the_sizes_in_turn():
     sample = regimes(lambda rng, *s: s, (1, 2), (3, 4))
     assert [sample(None) for _ in range(3)] == [(1, 2), (3, 4), (1, 2)]
+
+
+@pytest.mark.parametrize("name, old, new, words", [
+    ("dense_backward", "return dx, dw, db", "return dx", "dense_backward returned 1 result, expected 3: dx, dw, db"),
+    ("autoencoder", "return dw1, db1, dw2", "return db1, dw2", "returned 7 results, expected 8"),
+    ("kmeans", ".argmin(axis=1)", ".argmin(axis=1).astype(str).tolist()", "labels"),
+    ("reuse_and_accumulate", "    return done\n", "    return done + [3]\n",
+     "cannot work with what your functions return")])
+def test_results_of_a_wrong_kind_are_the_learners(tmp_path, name, old, new, words):
+    """Never "a mistake in the exercise": the judge works with the solution."""
+    one = find(name)
+    verdict = run_here(tmp_path)(one, edited(one.answer, old, new), "numpy")
+    assert verdict.status == "wrong" and words in verdict.findings[0].text, verdict

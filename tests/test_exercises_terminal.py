@@ -28,7 +28,8 @@ class Terminal:
         ours, theirs = pty.openpty()
         self.fd, self.text = ours, ""
         environment = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
-        self.process = subprocess.Popen([sys.executable, "-m", "scratchnet.exercises", *arguments], stdin=theirs, stdout=theirs,
+        self.process = subprocess.Popen([sys.executable, "-m", "scratchnet.exercises", *arguments], stdin=theirs,
+                                        stdout=theirs,
                                         stderr=theirs, cwd=cwd, start_new_session=True, preexec_fn=control,
                                         env={**environment, "PYTHONPATH": str(ROOT), "TERM": "xterm"})
         os.close(theirs)
@@ -67,7 +68,7 @@ def save(path: Path, text: str) -> None:
 def test_a_new_users_path(tmp_path):
     folder = tmp_path / "neu hier ñ"
     begun = Terminal("start", str(folder), cwd=tmp_path)
-    begun.expect(r"exercises are in .*now:  cd .*neu hier ñ.*watch.*01_numeric_derivative\.py")
+    begun.expect(r"exercises are new in .*now:  cd .*neu hier ñ.*watch.*01_numeric_derivative\.py")
     assert begun.close() == 0
 
     file = folder / "06_dense_backward.py"
@@ -77,10 +78,12 @@ def test_a_new_users_path(tmp_path):
     save(file, stub.replace("raise NotImplementedError", "dx = g @ w.T; dw = g.T @ x; db = g.sum(axis=0)"))
     watch.expect(r"not right yet.*w\x1b\[0m  TRANSPOSED.*the gradient is transposed: shape.*"
                  r"\?.*Which of two indices of the sum stays first\?.*\(0 of 4 seen\)")
-    for level, words in enumerate(("the diagnosis names the gradient", r"dw \(D,N\)·\(N,M\)", "x with n last, x.T", r"write   dx = g @ w\.T"), 1):
+    for level, words in enumerate(("the diagnosis names the gradient", r"dw \(D,N\)·\(N,M\)", "x with n last, x.T",
+                                   r"write   dx = g @ w\.T"), 1):
         watch.press("h")
         watch.expect(f"hint {level} of 4.*{words}")
-    file.write_text(stub.replace("raise NotImplementedError", "while True: pass"), encoding="utf-8")          # and, while that runs:
+    file.write_text(stub.replace("raise NotImplementedError", "while True: pass"),
+                    encoding="utf-8")          # and, while that runs:
     time.sleep(0.5)
     save(file, stub.replace("raise NotImplementedError", "dx = g @ w.T; dw = x.T @ g; db = g.sum(axis=0)"))
     watch.expect(r"✓ 06 dense_backward: right.*costs two forward passes.*07 ReLU, sigmoid and tanh")
@@ -88,8 +91,9 @@ def test_a_new_users_path(tmp_path):
     watch.expect(r"dw = x\.T @ g\r\n    db = g\.sum\(axis=0\)")
     watch.press("l")
     watch.expect(r"✓.{0,9} 06 dense_backward.*4 of 4 hints.*1 of \d+ passed; next: 07_activations\.py")
-    save(folder / "09_softmax_cross_entropy.py", (folder / "09_softmax_cross_entropy.py").read_text(encoding="utf-8") + "\n")
-    watch.expect(r"09 Softmax cross-entropy.*still to be written")         # the file that was saved is the one that is run
+    save(folder / "09_softmax_cross_entropy.py",
+         (folder / "09_softmax_cross_entropy.py").read_text(encoding="utf-8") + "\n")
+    watch.expect(r"09 Softmax cross-entropy.*still to be written")         # the file that was saved is run
     watch.press("q")
     assert watch.close() == 0
 
@@ -100,10 +104,11 @@ def test_a_new_users_path(tmp_path):
 
 def test_ctrl_c_leaves_no_process_behind(tmp_path):
     folder = tmp_path / "x"
-    subprocess.run([sys.executable, "-m", "scratchnet.exercises", "start", str(folder)], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "scratchnet.exercises", "start", str(folder)], cwd=ROOT, check=True,
+                   capture_output=True)
     file = folder / "01_numeric_derivative.py"
-    file.write_text(file.read_text(encoding="utf-8").replace("raise NotImplementedError", f"open({str(tmp_path / 'pid')!r}, 'w').write(str(__import__('os').getpid()))\n    while True: pass", 1),
-                    encoding="utf-8")
+    endless = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(__import__('os').getpid()))\n    while True: pass"
+    file.write_text(file.read_text(encoding="utf-8").replace("raise NotImplementedError", endless, 1), encoding="utf-8")
     watch = Terminal("watch", cwd=folder)
     watch.expect("01 The slope of a function")
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():

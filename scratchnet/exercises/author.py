@@ -60,7 +60,8 @@ def check(exercises: Sequence[Exercise], kernels: Sequence[str], as_json: bool =
         for r in failed + [r for r in wrong if not r.named and r.holds]:
             print(f"{paint('✗', 'red') if not r.holds else paint('?', 'yellow')} {r.exercise}: {r.claim}: {r.said}")
         print(f"{len(exercises)} exercises: {len(results) - len(failed)} of {len(results)} claims hold; wrong answers: "
-              f"{sum(r.holds for r in wrong)} of {len(wrong)} rejected, {named} named right ({100 * named / max(1, len(wrong)):.1f} %)")
+              f"{sum(r.holds for r in wrong)} of {len(wrong)} rejected, {named} named right "
+              f"({100 * named / max(1, len(wrong)):.1f} %)")
     return 0 if not failed and enough else 1
 
 
@@ -70,7 +71,8 @@ def check_one(one: Exercise, run: Callable, kernels: Sequence[str], most: int | 
         return Result(one.name, claim, bool(holds), said, named)
     yield from (result(claim, holds) for claim, holds in written(one))
     failures, tried = examples(one)
-    yield result("the examples in the text are true, and there are some", tried and not failures, f"{failures} of {tried} fail")
+    yield result("the examples in the text are true, and there are some", tried and not failures,
+                 f"{failures} of {tried} fail")
     for name in kernels:
         verdict = run(one, one.answer, name)
         yield result(f"the solution passes with the {name} kernels", verdict.passed, said(verdict))
@@ -84,15 +86,17 @@ def check_one(one: Exercise, run: Callable, kernels: Sequence[str], most: int | 
             yield result(f"wrong answer: {answer.slip}", False, str(error), False)
             continue
         verdict = run(one, source, kernels[0])
-        yield result(f"wrong answer: {answer.slip}", verdict.status == "wrong", f"{said(verdict)}; right is {' or '.join(answer.names)}",
+        yield result(f"wrong answer: {answer.slip}", verdict.status == "wrong",
+                     f"{said(verdict)}; right is {' or '.join(answer.names)}",
                      fits(verdict.findings, answer.names))
 
 
 def written(one: Exercise) -> Iterator[tuple[str, bool]]:
     """What can be seen without running anything."""
     yield "holes of 1 to 15 lines", all(1 <= len(code_lines(hole)) <= 15 for hole in one.holes)
-    yield "the stub differs from the solution, and its marks are whole", one.stub != one.answer and (
-        one.planted is not None or one.solution.count("# >>>") == one.solution.count("# <<<") == len(HOLE.findall(one.solution)))
+    yield "the stub differs from the solution", one.stub != one.answer
+    marks = one.solution.count("# >>>"), one.solution.count("# <<<"), len(HOLE.findall(one.solution))
+    yield "every mark has its counterpart", len(set(marks)) == 1
     for word in ("Formula", "Shapes", "Example"):
         yield f"the text has a part {word}", f"\n{word}" in one.text
     yield "three hints and a background", len(one.judge.HINTS) == 3 and len(one.judge.BACKGROUND) > 100
@@ -120,5 +124,7 @@ def fits(findings: list[Finding], names: Sequence[str]) -> bool:
 
 
 def said(verdict: Verdict) -> str:
-    return verdict.status + "".join(f"; {f.target} {f.code} {f.detail}".rstrip() + (f" ({f.text})" if question(f.code) is None else "")
-                                    for f in verdict.findings)
+    """Status and names; the sentences too where there is no name in them."""
+    parts = [f"; {f.target} {f.code} {f.detail}".rstrip() + (f" ({f.text})" if question(f.code) is None else "")
+             for f in verdict.findings]
+    return verdict.status + "".join(parts)

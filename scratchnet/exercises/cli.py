@@ -51,9 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
 class Parser(argparse.ArgumentParser):
     def error(self, message: str):
         """One sentence; the help tells the rest."""
+        if message.endswith("required: "):      # no command at all
+            raise Trouble(HELP)
         wrong = re.search(r"invalid choice: '(.*?)'", message)
-        raise Trouble(f"there is no command {wrong[1]!r}:  {COMMAND} --help" if wrong else HELP if "required: " == message[-10:] else
-                      f"{message}:  {COMMAND} --help")
+        raise Trouble((f"there is no command {wrong[1]!r}" if wrong else message) + f":  {COMMAND} --help")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -115,9 +116,11 @@ def start(options) -> int:
         print(json.dumps({"folder": str(folder.path), "new": [one.filename for one in new]}))
         return 0
     kept = len(course()) - len(new)
-    print(f"{len(new)} exercises are in {folder.path}" + (f"; {kept} were there already and are as they were" if kept else ""))
-    first = folder.current()
-    print(f'now:  cd "{folder.path}"  and  {COMMAND} watch' + (f"\nand open {folder.file(first).name} in your editor" if first else ""))
+    print(f"{len(new)} exercises are new in {folder.path}"
+          + (f"; {kept} were there already and are as they were" if kept else ""))
+    print(f'now:  cd "{folder.path}"  and  {COMMAND} watch')
+    if first := folder.current():
+        print(f"and open {folder.file(first).name} in your editor")
     return 0
 
 
@@ -129,10 +132,14 @@ def run(options) -> int:
     return tell(folder, verdict, options.json)
 
 
+def missing(folder: Folder, one: Exercise) -> str:
+    return f"{folder.file(one).name} is missing; get it back with  {COMMAND} reset {one.name}"
+
+
 def existing(folder: Folder, one: Exercise):
     path = folder.file(one)
     if not path.is_file():
-        raise Trouble(f"{path.name} is {'a folder' if path.is_dir() else 'missing'}; get it back with  {COMMAND} reset {one.name}")
+        raise Trouble(missing(folder, one))
     try:
         path.open("rb").close()
     except OSError as error:
@@ -151,7 +158,8 @@ def tell(folder: Folder, verdict: Verdict, as_json: bool = False) -> int:
     else:
         if said := feedback.printed(verdict):
             notice(said)
-        print(feedback.told(verdict, hints) + ("\n" + feedback.passed_text(verdict.exercise) if verdict.passed else ""), flush=True)
+        print(feedback.told(verdict, hints) + ("\n" + feedback.passed_text(verdict.exercise) if verdict.passed else ""),
+              flush=True)
     notices(folder)
     return 0 if verdict.passed else 2 if verdict.status == "broken" else 1
 
@@ -170,8 +178,7 @@ def hint_(options) -> int:
     folder = find_folder(options.dir)
     one = exercise(options.name, folder)
     level = folder.progress.hinted(one.name, LEVELS)
-    path = folder.file(one)
-    said = hint(one, level, path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "")
+    said = hint(one, level, folder.text(one))
     print(json.dumps({"exercise": one.name, "level": level, "levels": LEVELS, "hint": said}, ensure_ascii=False)
           if options.json else f"{one.number:02d} {one.name}, hint {said}")
     notices(folder)
@@ -183,14 +190,18 @@ def reset(options) -> int:
     one = exercise(options.name, folder)
     path = folder.file(one)
     if path.exists() and not options.yes:
-        print(f"{path.name} begins anew; your file is kept as a backup.  Go on? [y/N] ", end="", flush=True, file=sys.stderr)
+        print(f"{path.name} begins anew; your file is kept as a backup.  Go on? [y/N] ", end="", flush=True,
+              file=sys.stderr)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             notice("nothing was changed")
             return 1
     backup = folder.reset(one)
     notices(folder)
-    print(json.dumps({"exercise": one.name, "backup": backup and str(backup)}) if options.json else
-          f"{path.name} is as it was at the start" + (f"; your file is now {backup.relative_to(folder.path)}" if backup else ""))
+    if options.json:
+        print(json.dumps({"exercise": one.name, "backup": backup and str(backup)}))
+    else:
+        kept = f"; your file is now {backup.relative_to(folder.path)}" if backup else ""
+        print(f"{path.name} is as it was at the start{kept}")
     return 0
 
 
@@ -198,10 +209,14 @@ def solution(options) -> int:
     folder = find_folder(options.dir)
     one = exercise(options.name, folder)
     if not folder.progress.of(one.name)["first_passed"]:
-        notice(f"the solution of {one.name} is shown once you have passed it; until then there are hints:  {COMMAND} hint {one.name}")
+        notice(f"the solution of {one.name} is shown once you have passed it; until then there are hints:  {COMMAND} "
+               f"hint {one.name}")
         return 1
-    print(json.dumps({"exercise": one.name, "solution": one.answer, "background": one.judge.BACKGROUND}, ensure_ascii=False)
-          if options.json else f"{one.answer.rstrip()}\n\n{paint('Background', 'bold')}\n{feedback.wrap(one.judge.BACKGROUND.strip(), '')}")
+    background = one.judge.BACKGROUND.strip()
+    if options.json:
+        print(json.dumps({"exercise": one.name, "solution": one.answer, "background": background}, ensure_ascii=False))
+    else:
+        print(f"{one.answer.rstrip()}\n\n{paint('Background', 'bold')}\n{feedback.wrap(background, '')}")
     return 0
 
 
@@ -213,7 +228,7 @@ def verify(options) -> int:
         for n, one in enumerate(exercises):
             path = folder.file(one)
             if not path.is_file():
-                notice(f"{path.name} is missing; get it back with  {COMMAND} reset {one.name}")
+                notice(missing(folder, one))
                 results.append({"exercise": one.name, "status": "missing"})
                 continue
             job = runner.begin(one, path)
@@ -225,9 +240,9 @@ def verify(options) -> int:
             passed += verdict.passed
             results.append(feedback.as_json(verdict, folder.progress.of(one.name)["hints"]))
             if not options.json:
-                first = verdict.findings[0] if verdict.findings else None
-                print((paint("✓", "green") if verdict.passed else paint("✗", "red")) + f" {one.number:02d} {one.name:<24}"
-                      + (f" {verdict.status}: {first.target} {first.code} {first.detail}".rstrip() if first else ""), flush=True)
+                mark = paint("✓", "green") if verdict.passed else paint("✗", "red")
+                why = [f"{verdict.status}: {f.target} {f.code} {f.detail}" for f in verdict.findings[:1]]
+                print(f"{mark} {one.number:02d} {one.name:<24}", *why, flush=True)
     notices(folder)
     print(json.dumps(results, ensure_ascii=False) if options.json else f"{passed} of {len(exercises)} are right")
     return 0 if passed == len(exercises) else 1
@@ -236,9 +251,11 @@ def verify(options) -> int:
 def watch(options) -> int:
     from .watch import Watch
     folder = find_folder(options.dir)
-    return Watch(folder, exercise(options.name, folder) if options.name else folder.current(), options.limit, options.json).loop()
+    current = exercise(options.name, folder) if options.name else folder.current()
+    return Watch(folder, current, options.limit, options.json).loop()
 
 
 def check(options) -> int:
     from .author import check as prove
-    return prove([exercise(name) for name in options.name] or course(), options.kernels or ("numpy", "numba"), options.json)
+    return prove([exercise(name) for name in options.name] or course(), options.kernels or ("numpy", "numba"),
+                 options.json)

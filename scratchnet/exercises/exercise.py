@@ -108,7 +108,7 @@ def without_template(lines: str) -> str:
 
 def edited(text: str, old: str, new: str) -> str:
     if text.count(old) != 1:
-        raise ValueError(f"an edit needs lines that stand once in the file, these stand there {text.count(old)} times: {old!r}")
+        raise ValueError(f"an edit needs lines that stand once in the file; {text.count(old)} times there is {old!r}")
     return text.replace(old, new)
 
 

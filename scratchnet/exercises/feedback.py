@@ -27,8 +27,10 @@ def paint(text: str, colour: str) -> str:
 
 
 def wrap(text: str, indent: str = "    ") -> str:
-    return "\n".join(textwrap.fill(line, 110, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False,
-                                   break_long_words=False) if len(line) > 100 else indent + line for line in text.splitlines())
+    """Long lines broken, and all indented."""
+    filled = textwrap.TextWrapper(110, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False,
+                                  break_long_words=False)
+    return "\n".join(filled.fill(line) if len(line) > 100 else indent + line for line in text.splitlines())
 
 
 def told(verdict: Verdict, hints: int) -> str:
@@ -37,10 +39,10 @@ def told(verdict: Verdict, hints: int) -> str:
     if verdict.passed:
         return paint(f"✓ {head}: right", "green") + f"   ({verdict.seconds:.1f} s)"
     if verdict.status == "broken":
-        return paint(f"! {head}: this is a mistake in the exercise, not in your file; please report it", "yellow") + "\n" + \
-            wrap(verdict.findings[0].text)
-    word = "still to be written" if verdict.status == "unfinished" else "not right yet"
-    lines = [paint(f"✗ {head}: {word}", "yellow" if verdict.status == "unfinished" else "red") + f"   ({verdict.seconds:.1f} s)"]
+        ours = f"! {head}: this is a mistake in the exercise, not in your file; please report it"
+        return f"{paint(ours, 'yellow')}\n{wrap(verdict.findings[0].text)}"
+    word, colour = ("still to be written", "yellow") if verdict.status == "unfinished" else ("not right yet", "red")
+    lines = [paint(f"✗ {head}: {word}", colour) + f"   ({verdict.seconds:.1f} s)"]
     for n, finding in enumerate(verdict.findings):
         name = f"{finding.code} {finding.detail}".strip() if question(finding.code) else ""
         target = "backward" if finding.target == "*" else finding.target
@@ -56,7 +58,8 @@ def told(verdict: Verdict, hints: int) -> str:
 
 def passed_text(exercise: Exercise) -> str:
     """What to read once it is right."""
-    return f"{wrap(exercise.judge.BACKGROUND.strip(), '  ')}\n" + paint(f"  the solution:  {COMMAND} solution {exercise.name}", "dim")
+    solution = paint(f"  the solution:  {COMMAND} solution {exercise.name}", "dim")
+    return f"{wrap(exercise.judge.BACKGROUND.strip(), '  ')}\n{solution}"
 
 
 def printed(verdict: Verdict) -> str:
@@ -90,7 +93,8 @@ def overview(folder: Folder, exercises: list[Exercise]) -> str:
         mark = paint("✓", "green") if passed else paint("→", "yellow") if current and one.name == current.name else "·"
         hints = f"   {record['hints']} of {LEVELS} hints" if record.get("hints") else ""
         lines.append(f"  {mark} {one.number:02d} {one.name:<24} {one.title}{hints}")
-    lines.append(f"{done} of {len(exercises)} passed" + (f"; next: {folder.file(current).name}" if current else "; all done"))
+    further = f"next: {folder.file(current).name}" if current else "all done"
+    lines.append(f"{done} of {len(exercises)} passed; {further}")
     return "\n".join(lines)
 
 

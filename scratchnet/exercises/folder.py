@@ -31,6 +31,13 @@ class Folder:
         files = sorted(p for p in self.path.glob(f"*_{exercise.name}.py") if numbered(p) == exercise.name)
         return files[0] if files else self.path / exercise.filename
 
+    def text(self, exercise: Exercise) -> str:
+        """What is in that file; nothing if there is none."""
+        try:
+            return self.file(exercise).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+
     def start(self) -> list[Exercise]:
         """Make the folder and write each exercise that is not in it; what is there stays.  Returns the new ones."""
         if self.path.exists() and not self.path.is_dir():
@@ -88,5 +95,6 @@ def find_folder(said: str | None) -> Folder:
     for path in [here] if said else [here, *here.parents]:
         if has_exercises(path):
             return Folder(path)
-    raise Trouble(f"there are no exercises in {here}; make a folder of them with  python -m scratchnet.exercises start FOLDER"
+    raise Trouble(f"there are no exercises in {here}; make a folder of them with  python -m scratchnet.exercises "
+                  f"start FOLDER"
                   "  and go there, or name it with --dir FOLDER")

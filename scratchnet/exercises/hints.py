@@ -23,11 +23,11 @@ def next_line(exercise: Exercise, learner: str) -> str:
     for line in "\n".join(exercise.holes).splitlines():
         if line.strip() and not line.strip().startswith("#") and meaning(line) not in have:
             return f"write   {line.strip()}"
-    return "every line of the solution is in your file: look at their order and indentation, and at what stands between them"
+    return "every line of the solution is in your file: look at their order, and at what stands between them"
 
 
 def meaning(line: str) -> str:
-    """The line without its comment, spaces and brackets that mean nothing; as it is where it is no statement of its own."""
+    """The line without what means nothing: its comment, spaces, brackets."""
     line = line.strip()
     try:
         return ast.unparse(ast.parse(line))

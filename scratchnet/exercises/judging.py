@@ -65,13 +65,14 @@ class Answer:
             require(isinstance(got, type), name, "GONE", f"{name} is a {type(got).__name__}, it must stay a class")
             for method, function in vars(expected).items():
                 if isinstance(function, FunctionType):
-                    require(callable(getattr(got, method, None)), name, "GONE", f"class {name} has no {method} any more")
+                    require(callable(getattr(got, method, None)), name, "GONE",
+                            f"class {name} has no {method} any more")
                     same_signature(f"{name}.{method}", getattr(got, method), function)
             return got
         if callable(expected):
             require(callable(got), name, "GONE", f"{name} is a {type(got).__name__}, it must stay a function")
             same_signature(name, got, expected)
-            return guarded(name, got) if returns(expected) else got
+            return guarded(name, got, results(expected))
         return got
 
 
@@ -79,10 +80,11 @@ def heading(name: str, function: Callable) -> str:
     return f"def {name}{inspect.signature(python_of(function))}" if callable(function) else name
 
 
-def returns(function: Callable) -> bool:
-    """Whether there is a `return` with something behind it."""
+def results(function: Callable) -> list[str]:
+    """What is behind its last `return`: ["dx", "dw"] for `return dx, dw`; nothing if there is none."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(python_of(function))))
-    return any(isinstance(node, ast.Return) and node.value is not None for node in ast.walk(tree))
+    last = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value is not None][-1:]
+    return [ast.unparse(v) for value in last for v in (value.elts if isinstance(value, ast.Tuple) else [value])]
 
 
 def python_of(function: Callable) -> Callable:
@@ -97,22 +99,31 @@ def same_signature(name: str, got: Callable, expected: Callable) -> None:
         same = parameters(got) == parameters(expected)
     except (TypeError, ValueError):
         same = False
-    require(same, name, "SIGNATURE", f"{name} takes other arguments than it should: it must stay  {heading(name, expected)}")
+    require(same, name, "SIGNATURE",
+            f"{name} takes other arguments than it should: it must stay  {heading(name, expected)}")
 
 
-def guarded(name: str, function: Callable) -> Callable:
-    """The same function, with a finding where it returns nothing."""
+def guarded(name: str, function: Callable, expected: list[str]) -> Callable:
+    """The same function, with a finding where it returns nothing, or not as many things as it should."""
     def call(*args, **settings):
         result = function(*args, **settings)
-        require(result is not None, name, "NONE", f"{name} returned None: is a return missing at its end?")
+        require(result is not None or not expected, name, "NONE",
+                f"{name} returned None: is a return missing at its end?")
+        if len(expected) > 1:
+            got = len(result) if isinstance(result, (tuple, list)) else 1
+            require(got == len(expected), name, "SHAPE",
+                    f"{name} returned {got} result{'s' * (got > 1)}, expected {len(expected)}: {', '.join(expected)}")
         return result
     call.__name__, call.__wrapped__ = name, python_of(function)
+    if hasattr(function, "py_func"):            # compiled by Numba: that is what its judge wants to see
+        call.py_func = function.py_func
     return call
 
 
 # ---- the gradient checker -------------------------------------------------------------------------
 
-def gradients(forward: Callable, backward: Callable, sample, of: str = "", letters: tuple | None = None, **settings) -> None:
+def gradients(forward: Callable, backward: Callable, sample, of: str = "", letters: tuple | None = None,
+              **settings) -> None:
     """backward(g, *inputs) must be the gradient of forward(*inputs), or the checker says what it is instead.
 
     of        put in front of the names of the inputs, where one exercise has several functions: tanh.x
@@ -128,7 +139,9 @@ def gradients(forward: Callable, backward: Callable, sample, of: str = "", lette
             ours.append(error)
             raise
     if letters:
-        settings["sizes"] = lambda *arrays: {letter: n for axes, a in zip(letters, arrays) for letter, n in zip(axes, np.shape(a))}
+        def sizes(*arrays) -> dict:
+            return {letter: n for axes, a in zip(letters, arrays) for letter, n in zip(axes, np.shape(a))}
+        settings["sizes"] = sizes
     try:
         check_backward(forward, noting, sample, **settings)
     except Exception as error:
@@ -136,7 +149,8 @@ def gradients(forward: Callable, backward: Callable, sample, of: str = "", lette
             raise ours[0] from None
         if not isinstance(error, GradientError):
             raise
-        raise Slip(*(Finding(f"{of}.{f.target}" if of and f.target != "*" else f.target, f.code, f.detail, f.text, numbers_of(f))
+        prefix = f"{of}." if of else ""
+        raise Slip(*(Finding("*" if f.target == "*" else prefix + f.target, f.code, f.detail, f.text, numbers_of(f))
                      for f in error.findings)) from None
 
 
@@ -188,12 +202,14 @@ def values(target: str, got: Callable, right: Callable, cases: Iterable[tuple], 
                 same(y, want, tol) for (y, want), w in zip(pairs, wrong) if same(w, want, tol)):
             raise Slip(Finding(target, *code.partition(" ")[::2], text))
     for case, (y, want) in zip(cases, pairs):
-        require(y.shape == want.shape, target, "SHAPE", f"{target} has shape {y.shape}, expected {want.shape}{given_shapes(case)}")
+        require(y.shape == want.shape, target, "SHAPE",
+                f"{target} has shape {y.shape}, expected {want.shape}{given_shapes(case)}")
         require(np.isfinite(y).all() or not np.isfinite(want).all(), target, "NOT_FINITE",
                 f"{target} has {np.sum(~np.isfinite(y))} entries that are NaN or infinite{given_values(case)}")
     a, b = (np.concatenate([p[i].ravel() for p in pairs]) for i in (0, 1))
     for factor, name in FACTORS.items():
-        require(not same(a, factor * b, tol), target, "RATIO", f"{target} is {name} times what it should be, in every entry", name)
+        require(not same(a, factor * b, tol), target, "RATIO",
+                f"{target} is {name} times what it should be, in every entry", name)
     case, (y, want) = next((case, pair) for case, pair in zip(cases, pairs) if not same(*pair, tol))
     where = np.unravel_index(np.nanargmax(np.abs(y - want)), y.shape) if y.size else ()
     bad = np.abs(y - want) > tol * max(np.abs(want).max(initial=0), 1e-300)
@@ -220,7 +236,8 @@ def numbers(target: str, y) -> np.ndarray:
     try:
         return np.asarray(y, float)
     except (TypeError, ValueError):
-        raise Slip(Finding(target, "TYPE", "", f"{target} is a {type(y).__name__}, expected numbers (an array or a float)")) from None
+        text = f"{target} is a {type(y).__name__}, expected numbers (an array or a float)"
+        raise Slip(Finding(target, "TYPE", "", text)) from None
 
 
 def given_shapes(case: tuple) -> str:

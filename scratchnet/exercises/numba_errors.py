@@ -20,19 +20,28 @@ PATTERNS = (
     (r"Cannot unify (.+?) and (.+?) for return",
      "the function returns {0} at one place and {1} at another: return one kind"),
     (r"NameError: name '(\w+)' is not defined", "`{0}` is defined nowhere"),
-    (r"(?s)Untyped global name '(\w+)'", "`{0}` is not compiled: compiled code can only call functions with @njit, or Numba's own"),
+    (r"(?s)Untyped global name '(\w+)'",
+     "`{0}` is not compiled: compiled code can only call functions with @njit, or Numba's own"),
     (r"Use of unsupported NumPy function '([\w.]+)'", "Numba does not know {0}: write the loops out"),
-    (r"Cannot modify readonly array", "this writes into an argument: it is read-only here; write into an array of your own"),
+    (r"Cannot modify readonly array",
+     "this writes into an argument: it is read-only here; write into an array of your own"),
     (r"cannot index (array\(.*?\)) with (\d+) indices", "{0} is indexed with {1} numbers"),
-    (r"imprecise type: list\(undefined\)", "a list that starts empty has no type: make an array of the size that is needed"),
+    (r"imprecise type: list\(undefined\)",
+     "a list that starts empty has no type: make an array of the size that is needed"),
     (r"Unknown attribute '(\w+)' of type (.+)", "{1} has no .{0} in compiled code: write the loop out"),
-    (r"got an unexpected keyword argument '(\w+)'", "compiled code knows this NumPy function without {0}=: write the loop out"),
-    (r">>> setitem\((array\(.*?\)|readonly array\(.*?\)), (.+), (array\(.*?\)|float64|int64)\)", "{2} cannot be written into one place of {0}"),
+    (r"got an unexpected keyword argument '(\w+)'",
+     "compiled code knows this NumPy function without {0}=: write the loop out"),
+    (r">>> setitem\((array\(.*?\)|readonly array\(.*?\)), (.+), (array\(.*?\)|float64|int64)\)",
+     "{2} cannot be written into one place of {0}"),
     (r"No conversion from (.+?) to (.+?) for", "{0} cannot become {1} here"),
-    (r"non-precise type pyobject", "an argument is an object that compiled code does not know: pass arrays and numbers only"),
+    (r"non-precise type pyobject",
+     "an argument is an object that compiled code does not know: pass arrays and numbers only"),
     (r"SciPy", "matrix products in compiled code need SciPy, which is not installed: write the loops out"),
-    (r"((?:format spec|generator|with|try|yield|async|lambda|set comprehension)[\w \-']*?not supported)", "{0} in compiled code"),
+    (r"((?:format spec|generator|with|try|yield|async|lambda|set comprehension)[\w \-']*?not supported)",
+     "{0} in compiled code"),
 )
+TYPES = ((r"Literal\[int\]|u?int\d", "an int"), (r"float\d", "a float"), (r"none|NoneType", "None"),
+         (r"Literal\[bool\]|bool", "a bool"), (r"Uni[Tt]uple|Tuple", "a tuple"), (r"list|List", "a list"))
 
 
 def translated(error: BaseException, path: Path) -> Finding | None:
@@ -50,7 +59,8 @@ def translated(error: BaseException, path: Path) -> Finding | None:
             said = sentence.format(*groups, remedy=remedy(groups))
             break
     else:
-        said = "Numba cannot compile this: " + re.sub(r"\s+", " ", text.split("\n\n")[0].partition("\n")[2] or text)[:200].strip()
+        first = text.split("\n\n")[0].partition("\n")[2] or text
+        said = "Numba cannot compile this: " + re.sub(r"\s+", " ", first)[:200].strip()
     code = linecache.getline(str(path), number).strip() if number else ""
     return Finding(place, "NUMBA", "", f"{place}: {said}" + (f":  {code}" if code else ""))
 
@@ -60,8 +70,8 @@ def line_of(error: BaseException, text: str, path: Path) -> int | None:
         if Path(file).name == path.name:
             return int(number)
     number = getattr(getattr(error, "loc", None), "line", None)
-    found = re.search(rf'File "[^"]*{re.escape(path.name)}", line (\d+)', text) or re.search(r"Raised from .* \((\d+)\)", text)
-    return number or (int(found[1]) if found else None)
+    found = re.search(rf'File "[^"]*{re.escape(path.name)}", line (\d+)|Raised from .* \((\d+)\)', text)
+    return number or (int(found[1] or found[2]) if found else None)
 
 
 def in_words(type_: str) -> str:
@@ -69,8 +79,7 @@ def in_words(type_: str) -> str:
     array = re.match(r"(?:readonly )?(?:array|Array)\(\w+, (\d+)d", type_)
     if array:
         return f"an array with {array[1]} ax{'is' if array[1] == '1' else 'es'}"
-    for begins, words in ((r"Literal\[int\]|u?int\d", "an int"), (r"float\d", "a float"), (r"none|NoneType", "None"),
-                          (r"Literal\[bool\]|bool", "a bool"), (r"Uni[Tt]uple|Tuple", "a tuple"), (r"list|List", "a list")):
+    for begins, words in TYPES:
         if re.match(begins, type_):
             return words
     return type_

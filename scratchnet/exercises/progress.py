@@ -61,7 +61,8 @@ class Progress:
         aside = unused(self.path.with_name(f"{FILE}.damaged"))
         with suppress(FileNotFoundError):
             os.replace(self.path, aside)
-        self.notices.append(f"{FILE} could not be read; it is kept as {aside.name}, and `verify` counts again what you have solved")
+        self.notices.append(f"{FILE} could not be read; it is kept as {aside.name}, and `verify` counts again "
+                            "what you have solved")
 
     # ---- what happens to an exercise ----------------------------------------------------------------
 

@@ -6,18 +6,21 @@ not in the code, so that the answer is worth something at the next layer too.
 QUESTIONS = {
     # the numbers are those of another formula
     "RATIO": "Which constant does the forward multiply or divide by, and how often does the chain rule meet it?",
-    "FACTOR": "Write ∂y/∂x of this one step on paper: which factor of it has no counterpart in your line, or one too many?",
+    "FACTOR": "Write ∂y/∂x of this one step on paper: which factor of it has no counterpart in your line, or one too "
+              "many?",
     "DYFACTOR": "g is the gradient behind this step; which local derivative brings it in front of the step before?",
     "IDENTITY": "g came through unchanged.  For which function is that right, and what is the slope of this one?",
     "ADDITIVE": "What is the derivative of each term of the forward?  One term has too many here, or none.",
     "DIAGONAL": "Does output i depend on input j ≠ i?  If so, what does input j get back from it?",
     "SUBST": "Name each array of your formula and its shape.  At which values, in which order, is the derivative taken?",
-    "CONST": "Which settings did the forward use (stride, padding, target, noise), and where does your backward use them?",
+    "CONST": "Which settings did the forward use (stride, padding, target, noise), and where does your backward use "
+             "them?",
     "COMPUTES": "Your formula computes this.  What does the derivative say it should compute?",
     "PRODUCT": "A factor is lost on the way.  Write the chain rule as a product, one factor per step, and count.",
     "RETURNS": "This is one of the arrays that came in.  What has to be done with it?",
     # sums
-    "UNSUMMED": "An entry that was used many times (broadcast) gets a gradient from every use.  What does the chain rule do with those?",
+    "UNSUMMED": "An entry that was used many times (broadcast) gets a gradient from every use.  What does the chain "
+                "rule do with those?",
     "WRONG_AXES": "Along which axes was this input repeated in the forward?  Only those are summed.",
     "OVERSUMMED": "Which entries of the output does one entry of this input reach?  Sum over those, no others.",
     "CONTRIB": "Every pass of the loop adds something.  What happens to what the passes before had added?",
@@ -25,7 +28,8 @@ QUESTIONS = {
     "PATHS": "On how many ways does this value reach the loss?  What does the chain rule do with several ways?",
     "DROPPED": "Which entries does your loop never visit?",
     # order and place
-    "TRANSPOSED": "A gradient has the shape of what it is the gradient of.  Which of two indices of the sum stays first?",
+    "TRANSPOSED": "A gradient has the shape of what it is the gradient of.  Which of two indices of the sum stays "
+                  "first?",
     "REORDERED": "reshape keeps the reading order, transpose changes it.  Which of the two does the formula ask for?",
     "SHAPE_RESHAPE": "Which axis was lost, and which setting (keepdims) keeps it?",
     "SHAPE": "Which shape must this have, and which index does each of its axes stand for?",
@@ -55,7 +59,8 @@ QUESTIONS = {
     "CRASH": "Write the shape of each array above it.  Which line does not fit?",
     # exercises that are not about one gradient
     "VALUE": "Take the example of the text and follow it by hand, line by line: which number is the first to differ?",
-    "ONE_SIDED": "An error that halves when h halves is of first order.  Which second point cancels the h² f''/2 of Taylor's series?",
+    "ONE_SIDED": "An error that halves when h halves is of first order.  Which second point cancels the h² f''/2 of "
+                 "Taylor's series?",
     "ORDER": "In which order must nodes send their gradient back, so that each is complete when its turn comes?",
     "DETACH": "Which network is to learn in this step?  Where does the graph lead beyond it, and where must it be cut?",
     "SPREAD": "Half the logarithm of the variance is the logarithm of what?",
@@ -66,11 +71,11 @@ QUESTIONS = {
     "RACE": "Two threads write to one place.  Who owns which entry of the result?",
     "NAME": "Put small numbers into both formulas.  What is A / N, what is A − N, in which entries do they differ?",
 }
+PLAIN = {"SYNTAX", "EXIT", "INPUT", "MEMORY", "RECURSION", "ERROR", "UNFINISHED", "BROKEN", "TIMEOUT", "FLOOD", "DIED",
+         "GONE", "SIGNATURE", "NONE", "TYPE", "NUMBA", "PLAIN"}
 GENERAL = "Take the example of the text and follow it by hand: which number is the first to differ?"
 
 
 def question(code: str) -> str | None:
     """The question for a diagnosis; None where the sentence itself says what to do (a syntax error, a time limit)."""
-    plain = ("SYNTAX", "EXIT", "INPUT", "MEMORY", "RECURSION", "ERROR", "UNFINISHED", "BROKEN", "TIMEOUT", "FLOOD", "DIED",
-             "GONE", "SIGNATURE", "NONE", "TYPE", "NUMBA")
-    return None if code in plain else QUESTIONS.get(code, GENERAL)
+    return None if code in PLAIN else QUESTIONS.get(code, GENERAL)

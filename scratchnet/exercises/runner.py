@@ -22,7 +22,7 @@ from .judging import Finding
 LIMIT = 20.0                                    # seconds for one file
 START = 120.0                                   # seconds that Python may take to get ready for it
 SHOWN, MOST = 4000, 200_000                     # characters of the learner's prints: shown; before it is stopped
-BOOT = ("import sys; sys.path[:] = [sys.argv.pop(1)] + [p for p in sys.path if p]; "      # '' would be the learner's folder
+BOOT = ("import sys; sys.path[:] = [sys.argv.pop(1)] + [p for p in sys.path if p]; "      # '' is the learner's folder
         "from scratchnet.exercises.worker import main; main()")
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,7 +85,7 @@ class Worker:
         self.kill()
         self.process.wait()
         for reader in self.readers:
-            reader.join(1)
+            reader.join(5)
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             with suppress(OSError):
                 pipe.close()
@@ -105,30 +105,33 @@ class Job:
     def verdict(self) -> Verdict | None:
         now = time.monotonic()
         seconds = now - self.begun
-        if self.worker.process.poll() is None and (now - self.worker.begun < self.limit if self.worker.begun else seconds < START):
+        in_time = now - self.worker.begun < self.limit if self.worker.begun else seconds < START
+        if self.worker.process.poll() is None and in_time:
             return None
         ended = self.worker.process.poll()
         self.worker.close()
         printed = self.worker.printed[:SHOWN].decode("utf-8", "replace")
         with suppress(ValueError, KeyError, TypeError):
             said = json.loads(self.worker.answer)
-            return Verdict(self.exercise, self.path, said["status"], [Finding(**f) for f in said["findings"]], printed, seconds, said["cpu"])
+            return Verdict(self.exercise, self.path, said["status"], [Finding(**f) for f in said["findings"]], printed,
+                           seconds, said["cpu"])
         return Verdict(self.exercise, self.path, *self.without_answer(ended, printed), printed, seconds)
 
     def without_answer(self, ended: int | None, printed: str) -> tuple[str, list[Finding]]:
         """(status, findings) for a process that was stopped, or ended without a word."""
-        name = self.path.name
+        def wrong(code: str, text: str) -> tuple[str, list[Finding]]:
+            return "wrong", [Finding(self.path.name, code, "", f"{self.path.name} {text}")]
         if self.worker.count > MOST:
-            return "wrong", [Finding(name, "FLOOD", "", f"{name} printed more than {MOST // 1000} thousand characters and was stopped: "
-                                     "is there a print in a loop, or a loop without end?")]
-        if ended is None or ended == -getattr(signal, "SIGALRM", 0):
-            return "wrong", [Finding(name, "TIMEOUT", "", f"{name} was stopped after {self.limit:g} seconds: "
-                                     "is there a loop without end?  What is to change so that it stops?")]
+            return wrong("FLOOD", f"printed more than {MOST // 1000} thousand characters and was stopped: "
+                         "is there a print in a loop, or a loop without end?")
         if self.worker.begun is None:
             return "broken", [Finding("*", "BROKEN", "", f"the judge did not start:\n{printed}")]
+        if ended is None or ended == -getattr(signal, "SIGALRM", 0):
+            return wrong("TIMEOUT", f"was stopped after {self.limit:g} seconds: "
+                         "is there a loop without end?  What is to change so that it stops?")
         how = f"by signal {signal.Signals(-ended).name}" if ended < 0 else f"with exit code {ended}"
-        return "wrong", [Finding(name, "DIED", "", f"{name} ended Python itself, {how}, before it could be judged; look for "
-                                 "os._exit, for memory that runs out, for compiled code that writes beyond an array")]
+        return wrong("DIED", f"ended Python itself, {how}, before it could be judged; look for os._exit, "
+                     "for memory that runs out, for compiled code that writes beyond an array")
 
 
 class Runner:

@@ -13,6 +13,17 @@ from .judging import Finding
 from .numba_errors import translated
 
 
+KNOWN = (
+    (NotImplementedError, "UNFINISHED", "is still to be written: replace  raise NotImplementedError  by your code"),
+    (SystemExit, "EXIT", "calls exit: the file ended Python before it could be judged; take that out"),
+    (EOFError, "INPUT", "waits for input(): there is nobody to type; give the value in the code"),
+    (MemoryError, "MEMORY", "asked for more memory than there is: is an array far too large, or does a list grow "
+                            "without end?"),
+    (RecursionError, "RECURSION", "calls itself without end, or once per step of a long chain: use a loop with a list "
+                                  "of what is still to do"),
+)
+
+
 def syntax(error: Exception, path: Path) -> Finding:
     """The file cannot be read as Python."""
     line, what = getattr(error, "lineno", None), getattr(error, "msg", None) or str(error)
@@ -30,21 +41,13 @@ def explain(error: BaseException, path: Path) -> Finding:
     from_numba = translated(error, path)
     if from_numba:
         return from_numba
-    if isinstance(error, NotImplementedError) and frame:
-        return Finding(place, "UNFINISHED", "", f"{place} is still to be written: replace  raise NotImplementedError  by your code")
-    if isinstance(error, SystemExit):
-        return Finding(place, "EXIT", "", f"{place} calls exit: the file ended Python before it could be judged; take that out")
-    if isinstance(error, EOFError):
-        return Finding(place, "INPUT", "", f"{place} waits for input(): there is nobody to type; give the value in the code")
-    if isinstance(error, MemoryError):
-        return Finding(place, "MEMORY", "", f"{place} asked for more memory than there is: is an array far too large, "
-                       "or does a list grow without end?")
-    if isinstance(error, RecursionError):
-        return Finding(place, "RECURSION", "", f"{place} calls itself without end, or once per step of a long chain: "
-                       "use a loop with a list of what is still to do")
-    if frame is None:
+    if frame is None and isinstance(error, Exception):
         last = traceback.extract_tb(error.__traceback__)[-1]
-        return Finding("*", "BROKEN", "", f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})")
+        text = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
+        return Finding("*", "BROKEN", "", text)
+    for kind, code, text in KNOWN:
+        if isinstance(error, kind):
+            return Finding(place, code, "", f"{place} {text}")
     code = linecache.getline(str(path), number).strip()
     where = f"{place}, in {frame.f_code.co_name}" if frame.f_code.co_name != "<module>" else place
     return Finding(place, "ERROR", type(error).__name__,

@@ -67,7 +67,7 @@ class Watch:
     def begin(self, one: Exercise) -> None:
         self.stop()
         if not self.folder.file(one).is_file():
-            return cli.notice(f"{self.folder.file(one).name} is missing; get it back with  {feedback.COMMAND} reset {one.name}")
+            return cli.notice(cli.missing(self.folder, one))
         self.job: Job | None = self.runner.begin(one, self.folder.file(one))
         self.runner.prepare(one)                # ready for the next save
 
@@ -110,8 +110,7 @@ class Watch:
         one = self.current
         if key == "h":
             level = self.folder.progress.hinted(one.name, LEVELS)
-            path = self.folder.file(one)
-            print("hint " + hint(one, level, path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""), flush=True)
+            print("hint " + hint(one, level, self.folder.text(one)), flush=True)
         elif key == "l":
             print(feedback.overview(self.folder, course()), flush=True)
         elif key == "s":

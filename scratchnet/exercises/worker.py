@@ -87,7 +87,19 @@ def run(exercise, path: Path) -> dict:
         return verdict("wrong", *slip.findings)
     except BaseException as error:              # SystemExit, KeyboardInterrupt and MemoryError among them
         finding = explain(error, path)
+        if finding.code == "BROKEN" and works(exercise):
+            finding = finding._replace(code="TYPE", text="the judge cannot work with what your functions return "
+                                       f"({finding.text}): compare their results with the Shapes of the text")
         return verdict({"UNFINISHED": "unfinished", "BROKEN": "broken"}.get(finding.code, "wrong"), finding)
+
+
+def works(exercise) -> bool:
+    """Whether the judge has no trouble with the solution: then its trouble comes from the learner's results."""
+    try:
+        exercise.judge.judge(Answer(exercise.right, exercise.right), exercise.right)
+        return True
+    except BaseException:
+        return False
 
 
 def verdict(status: str, *findings: Finding) -> dict:

@@ -30,17 +30,20 @@ HINTS = ("w and b are right, x is wrong, with every stride and padding",
          "in the line of dxp the filter is read from its last weight to its first")
 
 BACKGROUND = """
-"For the gradient of the input the kernel must be flipped" stands in every book, and is true of the formula that writes dx
-as a convolution of a padded g.  In a scatter the flip is already in the indices; whoever flips as well flips twice.  With a
-symmetric filter, a blur for instance, nothing is wrong: random weights find it.
+"For the gradient of the input the kernel must be flipped" stands in every book, and is true of the formula that
+writes dx as a convolution of a padded g.  In a scatter the flip is already in the indices; whoever flips as well
+flips twice.  With a symmetric filter, a blur for instance, nothing is wrong: random weights find it.
 """
 
 WRONG = (
-    wrong("= for += in the scatter", "dxp[self.at(k, l, I, J)] += np", "dxp[self.at(k, l, I, J)] = np", "x OVERWRITTEN", "x CONTRIB", "x LOCAL"),
+    wrong("= for += in the scatter", "dxp[self.at(k, l, I, J)] += np", "dxp[self.at(k, l, I, J)] = np", "x OVERWRITTEN",
+          "x CONTRIB", "x LOCAL"),
     wrong("padding not cut off", "return dxp[:, :, p:p + H, p:p + W], dw, db", "return dxp, dw, db", "x UNCROPPED"),
     wrong("dw flipped", "dw[:, :, k, l] = np.einsum", "dw[:, :, K - 1 - k, L - 1 - l] = np.einsum", "w FLIPPED"),
     wrong("db not summed over the image", "db = g.sum(axis=(0, 2, 3))", "db = g.sum(axis=0)", "b UNSUMMED"),
-    wrong("db averaged over the batch", "db = g.sum(axis=(0, 2, 3))", "db = g.sum(axis=(2, 3)).mean(axis=0)", "b RATIO:1/N"),
+    wrong("db averaged over the batch", "db = g.sum(axis=(0, 2, 3))", "db = g.sum(axis=(2, 3)).mean(axis=0)",
+          "b RATIO:1/N"),
     wrong("cut at the wrong corner", "dxp[:, :, p:p + H, p:p + W]", "dxp[:, :, :H, :W]", "x SHIFTED", "x DY"),
-    wrong("channels of w swapped", "\"nfij,fc->ncij\", g, self.w[:, :, k, l]", "\"nfij,cf->ncij\", g, self.w[:, :, k, l]", "x SUBST:w", "* CRASH_SHAPES", "x TRANSPOSED"),
+    wrong("channels of w swapped", "\"nfij,fc->ncij\", g, self.w[:, :, k, l]",
+          "\"nfij,cf->ncij\", g, self.w[:, :, k, l]", "x SUBST:w", "* CRASH_SHAPES", "x TRANSPOSED"),
 )

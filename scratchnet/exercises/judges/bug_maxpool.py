@@ -21,7 +21,8 @@ def judge(answer, right):
              for N, C, H, W in ((2, 3, 4, 6), (1, 1, 6, 4))]
     values("x", answer.max_pool_backward, right.max_pool_backward, cases,
            ("KINK all", lambda g, x: right.unwindows(np.where(split(g, x, right)[0], g[..., None], 0.0)),
-            "where several entries of a window are the largest, each of them got the whole gradient: up to four times what was sent"),
+            "where several entries of a window are the largest, each of them got the whole gradient: up to four times "
+            "what was sent"),
            ("KINK shared", lambda g, x: right.unwindows(np.where(*split(g, x, right), 0.0)),
             "where several entries are the largest, they share the gradient; here the first one takes it all"),
            ("KINK last", lambda g, x: right.max_pool_backward(g[:, :, ::-1, ::-1], x[:, :, ::-1, ::-1])[:, :, ::-1, ::-1],
@@ -34,14 +35,16 @@ HINTS = ("random images pass: look at windows in which the largest number comes 
 
 BACKGROUND = """
 mask = (x == max) is how many course solutions pool backwards.  At random points no two numbers are equal and it is
-right; after a ReLU, a window of four zeros multiplies its gradient by four.  A check must also be made where a function has
-its kinks: sn.check_backward measures the slopes on both sides there, and accepts what lies between.
+right; after a ReLU, a window of four zeros multiplies its gradient by four.  A check must also be made where a
+function has its kinks: sn.check_backward measures the slopes on both sides there, and accepts what lies between.
 """
 
 WRONG = (
     wrong("shared among the largest", "    np.put_along_axis(dv, v.argmax(axis=-1)[..., None], g[..., None], axis=-1)\n",
-          "    most = v == v.max(axis=-1, keepdims=True)\n    dv += g[..., None] * most / most.sum(axis=-1, keepdims=True)\n", "x KINK:shared"),
-    wrong("the last largest", "v.argmax(axis=-1)[..., None]", "3 - v[..., ::-1].argmax(axis=-1)[..., None]", "x KINK:last"),
+          "    most = v == v.max(axis=-1, keepdims=True)\n    dv += g[..., None] * most / most.sum(axis=-1, "
+          "keepdims=True)\n", "x KINK:shared"),
+    wrong("the last largest", "v.argmax(axis=-1)[..., None]", "3 - v[..., ::-1].argmax(axis=-1)[..., None]",
+          "x KINK:last"),
     wrong("to the whole window", "    np.put_along_axis(dv, v.argmax(axis=-1)[..., None], g[..., None], axis=-1)\n",
           "    dv += g[..., None]\n", "x LEAK", "x LOCAL"),
     wrong("averaged over the window", "    np.put_along_axis(dv, v.argmax(axis=-1)[..., None], g[..., None], axis=-1)\n",

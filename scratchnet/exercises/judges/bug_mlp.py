@@ -29,9 +29,9 @@ HINTS = ("w2 and b2 are right, b1 is wrong: so look between them, at what is don
          "the line of dh asks whether the gradient is positive; it must ask whether h was")
 
 BACKGROUND = """
-The mask from the gradient is the rule of "guided" pictures (deconvnets), copied into training code: found in published
-courses.  Half of the negative gradients are lost, so the loss still falls.  A check by eye ("does it learn?") cannot see it; a
-gradient check at random points does at once.
+The mask from the gradient is the rule of "guided" pictures (deconvnets), copied into training code: found in
+published courses.  Half of the negative gradients are lost, so the loss still falls.  A check by eye ("does it
+learn?") cannot see it; a gradient check at random points does at once.
 """
 
 WRONG = (

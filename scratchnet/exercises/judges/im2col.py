@@ -40,35 +40,53 @@ def col2im(dcols, x_shape, K, L, stride, right, slip):
     return dx
 
 
+def first_places(x, K, L, stride, right):
+    """As many windows as there are with this stride, but one pixel apart."""
+    I, J = (x.shape[2] - K) // stride + 1, (x.shape[3] - L) // stride + 1
+    return right.im2col(x[:, :, :I + K - 1, :J + L - 1], K, L, 1)
+
+
 def judge(answer, right):
     rng = np.random.default_rng(0)
-    cases = [(rng.integers(-9, 10, (N, C, H, W)).astype(float), K, L, stride) for N, C, H, W, K, L in SIZES for stride in (1, 2)]
+    cases = [(rng.integers(-9, 10, (N, C, H, W)).astype(float), K, L, stride) for N, C, H, W, K,
+             L in SIZES for stride in (1, 2)]
     values("cols", answer.im2col, right.im2col, cases,
-           ("REORDERED rows", lambda *a: reordered(*a, right), "the right numbers in the wrong order: reshape was used before the axes were "
+           ("REORDERED rows", lambda *a: reordered(*a, right),
+            "the right numbers in the wrong order: reshape was used before the axes were "
             "brought into the order n i j c k l"),
-           ("REORDERED columns", lambda *a: columns(*a, right), "the columns count k, l, c; they must count c, k, l, as w.reshape(F, -1) does"),
-           ("CONST stride=1", lambda x, K, L, s: right.im2col(x[:, :, :((x.shape[2] - K) // s) + K, :((x.shape[3] - L) // s) + L], K, L, 1),
+           ("REORDERED columns", lambda *a: columns(*a, right),
+            "the columns count k, l, c; they must count c, k, l, as w.reshape(F, -1) does"),
+           ("CONST stride=1", lambda *a: first_places(*a, right),
             "this is what stride 1 gives, at the first places"), tol=0)
     back = [(rng.standard_normal(right.im2col(*case).shape), case[0].shape, *case[1:]) for case in cases]
     values("x", answer.col2im, right.col2im, back,
-           ("CONST stride=1", lambda *a: col2im(*a, right, slip="stride"), "the windows are put back at the places of stride 1"),
-           ("OVERWRITTEN", lambda *a: col2im(*a, right, slip="="), "windows overlap, and only the last one counts: '=' where '+=' is needed"),
-           ("REORDERED rows", lambda *a: col2im(*a, right, slip="rows"), "the rows count n, j, i here; they must count n, i, j"),
-           ("REORDERED columns", lambda *a: col2im(*a, right, slip="columns"), "the columns count k, l, c here; they must count c, k, l"))
+           ("CONST stride=1", lambda *a: col2im(*a, right, slip="stride"),
+            "the windows are put back at the places of stride 1"),
+           ("OVERWRITTEN", lambda *a: col2im(*a, right, slip="="),
+            "windows overlap, and only the last one counts: '=' where '+=' is needed"),
+           ("REORDERED rows", lambda *a: col2im(*a, right, slip="rows"),
+            "the rows count n, j, i here; they must count n, i, j"),
+           ("REORDERED columns", lambda *a: col2im(*a, right, slip="columns"),
+            "the columns count k, l, c here; they must count c, k, l"))
     for stride in (1, 2):
         for N, C, H, W, K, L in SIZES:
             gradients(partial(right.im2col, K=K, L=L, stride=stride),
                       lambda g, x: answer.col2im(g, x.shape, K, L, stride), regimes(
-                          lambda rng, *shape: (rng.standard_normal(shape),), (N, C, H, W), (N + 1, C, H + 1, W)), letters=("NCHW",))
+                          lambda rng, *shape: (rng.standard_normal(shape),), (N, C, H, W), (N + 1, C, H + 1, W)),
+                          letters=("NCHW",))
     x, K, L, stride = cases[1]
     u = rng.standard_normal(right.im2col(x, K, L, stride).shape)
     a, b = np.sum(u * answer.im2col(x, K, L, stride)), np.sum(x * answer.col2im(u, x.shape, K, L, stride))
-    require(abs(a - b) < 1e-9 * abs(a), "x", "VALUE", f"⟨u, im2col(x)⟩ is {a:.6g}, but ⟨col2im(u), x⟩ is {b:.6g}: they must be equal")
+    require(abs(a - b) < 1e-9 * abs(a), "x", "VALUE",
+            f"⟨u, im2col(x)⟩ is {a:.6g}, but ⟨col2im(u), x⟩ is {b:.6g}: they must be equal")
 
 
-HINTS = ("im2col gathers, col2im scatters: the same loop and the same slices, read in the one and written to in the other",
-         "room for (N, I, J, C, K, L), a loop over k and l, and one reshape at the end (im2col) or at the beginning (col2im)",
-         "the slice of x is (N, C, I, J): .transpose(0, 2, 3, 1) makes it (N, I, J, C) for im2col; back it goes with (0, 3, 1, 2), and +=")
+HINTS = ("im2col gathers, col2im scatters: the same loop and the same slices, read in the one and written to in the "
+         "other",
+         "room for (N, I, J, C, K, L), a loop over k and l, and one reshape at the end (im2col) or at the beginning "
+         "(col2im)",
+         "the slice of x is (N, C, I, J): .transpose(0, 2, 3, 1) makes it (N, I, J, C) for im2col; back it goes with "
+         "(0, 3, 1, 2), and +=")
 
 BACKGROUND = """
 For every linear map A, ⟨u, A x⟩ = ⟨Aᵀu, x⟩: that is an exact test of a backward, without any step h, and scratchnet's
@@ -78,14 +96,16 @@ convolutions are tested so.  im2col copies each pixel K·L times; that memory tr
 
 WRONG = (
     wrong("= for += in col2im", "l:l + stride * J:stride] += cols", "l:l + stride * J:stride] = cols", "x OVERWRITTEN"),
-    wrong("reshape without transpose", "cols = np.empty((N, I, J, C, K, L))\n    for k in range(K):\n        for l in range(L):\n"
-          "            cols[:, :, :, :, k, l] = x[:, :, k:k + stride * I:stride, l:l + stride * J:stride].transpose(0, 2, 3, 1)",
-          "cols = np.empty((N, C, K, L, I, J))\n    for k in range(K):\n        for l in range(L):\n"
-          "            cols[:, :, k, l] = x[:, :, k:k + stride * I:stride, l:l + stride * J:stride]", "cols REORDERED:rows"),
-    wrong("columns count k, l, c", "return cols.reshape(N * I * J, C * K * L)", "return cols.transpose(0, 1, 2, 4, 5, 3).reshape(N * I * J, C * K * L)",
+    wrong("reshape without transpose", "return cols.reshape(N * I * J, C * K * L)",
+          "return cols.transpose(0, 3, 4, 5, 1, 2).reshape(N * I * J, C * K * L)", "cols REORDERED:rows"),
+    wrong("columns count k, l, c", "return cols.reshape(N * I * J, C * K * L)",
+          "return cols.transpose(0, 1, 2, 4, 5, 3).reshape(N * I * J, C * K * L)",
           "cols REORDERED:columns"),
-    wrong("stride forgotten", "x[:, :, k:k + stride * I:stride, l:l + stride * J:stride].transpose", "x[:, :, k:k + I, l:l + J].transpose", "cols CONST:stride=1"),
-    wrong("rows of col2im in another order", "cols = dcols.reshape(N, I, J, C, K, L)", "cols = dcols.reshape(N, J, I, C, K, L).transpose(0, 2, 1, 3, 4, 5)",
+    wrong("stride forgotten", "x[:, :, k:k + stride * I:stride, l:l + stride * J:stride].transpose",
+          "x[:, :, k:k + I, l:l + J].transpose", "cols CONST:stride=1"),
+    wrong("rows of col2im in another order", "cols = dcols.reshape(N, I, J, C, K, L)",
+          "cols = dcols.reshape(N, J, I, C, K, L).transpose(0, 2, 1, 3, 4, 5)",
           "x REORDERED:rows"),
-    wrong("stride forgotten in col2im", "dx[:, :, k:k + stride * I:stride, l:l + stride * J:stride] +=", "dx[:, :, k:k + I, l:l + J] +=", "x CONST:stride=1"),
+    wrong("stride forgotten in col2im", "dx[:, :, k:k + stride * I:stride, l:l + stride * J:stride] +=",
+          "dx[:, :, k:k + I, l:l + J] +=", "x CONST:stride=1"),
 )
