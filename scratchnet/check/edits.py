@@ -50,8 +50,9 @@ def slots(tree) -> Iterator[tuple]:
         parent, field = stack.pop()
         value = getattr(parent, field)
         for place, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if isinstance(node, (ast.expr, ast.stmt)) and not (isinstance(getattr(node, "ctx", None), ast.Store) and isinstance(node, ast.Name)):
-                yield parent, field, place, node
+            stored = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            if isinstance(node, (ast.expr, ast.stmt)) and not stored and not isinstance(parent, ast.Expr):     # what a bare call does
+                yield parent, field, place, node                                                           # is unknown
             if isinstance(node, ast.AST) and not isinstance(node, (ast.FunctionDef, ast.Import, ast.Raise)):
                 stack += [(node, name) for name in node._fields if name not in ("ctx", "func") or isinstance(node, ast.Call)]
 
