@@ -204,6 +204,14 @@ def test_digits_thrown_away():
     assert keys(np.tanh, lambda g, x: (g.astype("f4") * (1 - np.tanh(x.astype("f4")) ** 2)).astype(float), (x,))[0][1].startswith("PRECISION")
 
 
+def test_plot_writes_a_picture(tmp_path):
+    pytest.importorskip("matplotlib")
+    for name, a in (("matrix", x), ("images", rng.standard_normal((2, 3, 4, 5)))):
+        with pytest.raises(sn.GradientError):
+            sn.check_backward(lambda x: x * x, lambda g, x: g * x, (a,), plot=tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_slopes():
     assert slope(lambda t: np.sin(t)).low == pytest.approx(1, abs=1e-11)
     kink = slope(lambda t: max(t, 0.0))

@@ -6,7 +6,8 @@
     diagnose.py    from a wrong gradient to its name  hypotheses/     the kinds of mistakes known
     properties.py  memory, chance, stale caches       source.py, trace.py   reading the forward's text
     nodes.py       every rule of a tape by itself     models.py       check_model
-    findings.py, message.py   what is reported        names.py        is it 1/B or 1/4?
+    repair.py, edits.py       the one edit that mends it   names.py   is it 1/B or 1/4?
+    findings.py, message.py, picture.py   what is reported
     distributions.py   samplers' moments, KL against Monte Carlo
 """
 from .distributions import check_kl, check_sampler

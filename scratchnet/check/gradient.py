@@ -17,6 +17,7 @@ from .compare import Verdict, along_directions, compare
 from .diagnose import diagnose, from_directions
 from .draw import Draw
 from .findings import Finding, GradientError, Passed
+from .picture import picture
 from .subject import Subject, pair, parameter_names
 
 EVERY_ENTRY = 300                               # larger inputs are checked along random directions
@@ -127,10 +128,9 @@ def check(subject_of: Callable[[list], Subject], samples: list[list], rng, tol: 
     for f in findings:
         f.text = heading + f.text
     if findings:
-        error = GradientError(findings)
         if plot is not None:
-            error.plot(plot)
-        raise error
+            picture(findings, plot)
+        raise GradientError(findings)
     if draws[0].single:
         notes.append("forward computes in single precision: checked to 3 digits only; compute in float64 for a sharp check")
     return Passed(worst, notes)

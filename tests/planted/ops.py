@@ -71,8 +71,7 @@ def RELU(dy, x):
 
 
 def sigmoid(x):
-    y = sn.sigmoid(x)
-    return y
+    return sn.sigmoid(x)
 
 
 @pair("x", ONE, sigmoid)
@@ -82,8 +81,7 @@ def SIGMOID(dy, x):
 
 
 def tanh(x):
-    y = sn.tanh(x)
-    return y
+    return sn.tanh(x)
 
 
 @pair("x", ONE, tanh)
@@ -92,8 +90,7 @@ def TANH(dy, x):
 
 
 def softmax(x):
-    p = sn.softmax(x)
-    return p
+    return sn.softmax(x)
 
 
 @pair("x", ONE, softmax)
