@@ -66,7 +66,7 @@ class Browser:
         data = json.dumps(message).encode() + b"\0"
         while data:
             data = data[os.write(self.write_end, data):]
-        deadline = time.time() + 60
+        deadline = time.time() + 300
         while True:
             answer = self.receive(deadline)
             if answer.get("id") == self.count:
@@ -94,7 +94,7 @@ class Browser:
         self.send("Page.navigate", url="about:blank")
         self.requests.clear()
         self.send("Page.navigate", url=path.resolve().as_uri() + fragment)
-        deadline = time.time() + 30
+        deadline = time.time() + 120
         while self.run("document.documentElement?.dataset.ready || ''") == "":
             assert time.time() < deadline, f"the page never said that it is ready; {self.errors}"
             time.sleep(0.02)

@@ -102,45 +102,61 @@ class View {
     return [Math.floor(tile / this.columns) * (this.H + this.gap) + y, (tile % this.columns) * (this.W + this.gap) + x];
   }
 
-  draw() {
-    const c = this.canvas.getContext("2d"), dark = document.documentElement.dataset.theme === "dark", px = this.px;
-    const zero = dark ? [24, 26, 30] : [255, 255, 255];
-    const reach = this.reach();
-    c.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    for (let row = 0; row < this.down; row++) for (let column = 0; column < this.across; column++) {
+  // The picture itself is painted once per page and theme, pixel by pixel; draw() puts it on the canvas, and frames over it.
+  paint(dark) {
+    const {across, down, px} = this, zero = dark ? [24, 26, 30] : [255, 255, 255];
+    const pixels = new ImageData(across, down), negative = [], sizes = [], cells = [];
+    for (let row = 0; row < down; row++) for (let column = 0; column < across; column++) {
       const index = this.indexOf(row, column);
       if (!index) continue;
-      const value = at(this.a, index), part = Math.min(1, Math.abs(value) / reach), end = value < 0 ? NEGATIVE : POSITIVE;
-      c.fillStyle = Number.isFinite(value) ? `rgb(${zero.map((z, k) => Math.round(z + (end[k] - z) * part)).join()})` : "#e0002a";
-      c.fillRect(column * px, row * px, px, px);
-      if (value < 0 && px >= 7 && part > 0.02) {              // the sign without colour
-        c.strokeStyle = dark ? "#ffffff88" : "#00000066";
-        c.lineWidth = 1;
-        c.beginPath(); c.moveTo(column * px + 1, (row + 1) * px - 1); c.lineTo((column + 1) * px - 1, row * px + 1); c.stroke();
-      }
+      const value = at(this.a, index), size = Math.abs(value);
+      cells.push([row, column, value]);
+      if (size > 0 && Number.isFinite(size)) sizes.push(size);
     }
+    const reach = this.reach(sizes);
+    for (const [row, column, value] of cells) {
+      const part = Math.min(1, Math.abs(value) / reach), end = value < 0 ? NEGATIVE : POSITIVE;
+      const colour = Number.isFinite(value) ? zero.map((z, k) => z + (end[k] - z) * part) : [224, 0, 42];
+      pixels.data.set([...colour, 255], 4 * (row * across + column));
+      if (value < 0 && part > 0.02) negative.push([row, column]);
+    }
+    const small = new OffscreenCanvas(across, down);
+    small.getContext("2d").putImageData(pixels, 0, 0);
+    this.picture = new OffscreenCanvas(this.canvas.width, this.canvas.height);
+    const c = this.picture.getContext("2d");
+    c.imageSmoothingEnabled = false;
+    c.drawImage(small, 0, 0, across * px, down * px);
+    c.lineWidth = 1;
+    c.strokeStyle = dark ? "#ffffff88" : "#00000066";
+    c.beginPath();
+    if (px >= 7) for (const [row, column] of negative) {      // the sign without colour
+      c.moveTo(column * px + 1, (row + 1) * px - 1);
+      c.lineTo((column + 1) * px - 1, row * px + 1);
+    }
+    c.stroke();
+    c.lineWidth = 0.5;
     c.strokeStyle = dark ? "#888" : "#999";
-    for (let k = 0; k < this.perPage; k++) {
-      const y = Math.floor(k / this.columns) * (this.H + this.gap), x = (k % this.columns) * (this.W + this.gap);
-      c.lineWidth = 0.5;
-      c.strokeRect(x * px + 0.5, y * px + 0.5, this.W * px, this.H * px);
-    }
-    for (const index of this.lit) this.frame(c, index, "#d000a0", Math.max(1, Math.min(2, px / 4)));
-    if (this.cursor) this.frame(c, this.cursor, dark ? "#fff" : "#000", 2);
+    for (let k = 0; k < this.perPage; k++)
+      c.strokeRect((k % this.columns) * (this.W + this.gap) * px + 0.5, Math.floor(k / this.columns) * (this.H + this.gap) * px + 0.5, this.W * px, this.H * px);
+    this.painted = [this.page, dark].join();
   }
 
   // The size that has full colour: one that few of the shown entries exceed, so that one outlier does not leave the rest white.
-  reach() {
-    const sizes = [];
-    for (let row = 0; row < this.down; row++) for (let column = 0; column < this.across; column++) {
-      const index = this.indexOf(row, column), size = index && Math.abs(at(this.a, index));
-      if (size > 0 && Number.isFinite(size)) sizes.push(size);
-    }
+  reach(sizes) {
     sizes.sort((a, b) => a - b);
     const reach = sizes[Math.floor(0.98 * (sizes.length - 1))] || 1;
     this.scale.textContent = `colours: −${reach.toPrecision(2)} `;
     this.scale.append(element("span", {className: "bar"}), ` +${reach.toPrecision(2)}`);
     return reach;
+  }
+
+  draw() {
+    const c = this.canvas.getContext("2d"), dark = document.documentElement.dataset.theme === "dark";
+    if (this.painted !== [this.page, dark].join()) this.paint(dark);
+    c.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    c.drawImage(this.picture, 0, 0);
+    for (const index of this.lit) this.frame(c, index, "#d000a0", Math.max(1, Math.min(2, this.px / 4)));
+    if (this.cursor) this.frame(c, this.cursor, dark ? "#fff" : "#000", 2);
   }
 
   frame(c, index, colour, width) {
