@@ -37,8 +37,8 @@ def axis_of(size: int, kernel: int, s: int, p: int, d: int, op: int, transposed:
     else:
         small, large = (size + 2 * p - reach) // s + 1 if size + 2 * p >= reach else 0, size
     if small < 1 or large < 1:
-        raise ValueError(f"conv_geometry: size {size}, kernel {kernel}, stride {s}, padding {p}, dilation {d} leave "
-                         f"{'nothing after cropping the padding' if transposed else f'no output: the filter spans {reach} of {size + 2 * p}'}")
+        left = "nothing after cropping the padding" if transposed else f"no output: the filter spans {reach} of {size + 2 * p}"
+        raise ValueError(f"conv_geometry: size {size}, kernel {kernel}, stride {s}, padding {p}, dilation {d} leave {left}")
     feeds = [(i, k, s * i + d * k - p) for i in range(small) for k in range(kernel) if 0 <= s * i + d * k - p < large]
     return Axis(small, large, feeds, np.bincount(d * np.arange(kernel) % s, minlength=s))
 
@@ -51,8 +51,8 @@ def checkerboard(axis: Axis, settings: tuple, transposed: bool) -> str:
         return ""
     what = "an output is the sum of" if transposed else "in backward, an entry of the image's gradient is the sum of"
     if np.gcd(stride, dilation) > 1:
-        return (f"checkerboard: stride {stride} and dilation {dilation} have a common factor, so {what} {few} or {many} terms, by turns; "
-                "no kernel shares them evenly")
+        return (f"checkerboard: stride {stride} and dilation {dilation} have a common factor, so {what} {few} or {many} terms, "
+                "by turns; no kernel shares them evenly")
     better = sorted({stride * max(1, kernel // stride), stride * (kernel // stride + 1)})
     return (f"checkerboard: stride {stride} does not divide kernel {kernel}, so {what} {few} or {many} terms, by turns; "
             f"a kernel of {' or '.join(map(str, better))} would share them evenly")
@@ -60,7 +60,7 @@ def checkerboard(axis: Axis, settings: tuple, transposed: bool) -> str:
 
 def conv_geometry(size, kernel, path, *, stride=1, padding=0, dilation=1, output_padding=0, transposed: bool = False,
                   title: str = "", caption: str = "") -> Path:
-    """Draw which input feeds which output, row axis and (where it differs) column axis, and how often each large-side entry is touched.
+    """Draw which input feeds which output, for rows and (where they differ) columns, and how many terms meet where.
 
     size     of the input, an int or a pair (rows, columns), as all settings.  transposed: as conv_transpose2d has them.
     Warns    UserWarning, also written into the picture, where taps fall unevenly on the stride: checkerboards.
@@ -68,25 +68,27 @@ def conv_geometry(size, kernel, path, *, stride=1, padding=0, dilation=1, output
     Errors   ValueError: output_padding outside [0, stride) or without transposed, nothing left, or over 40 entries.
     Source   see the head of this file.
     """
-    numbers = [pair("conv_geometry", *what) for what in (("size", size, 1), ("kernel", kernel, 1), ("stride", stride, 1), ("padding", padding, 0),
-                                                         ("dilation", dilation, 1), ("output_padding", output_padding, 0))]
-    of_axes = list(zip(*numbers))
+    given = (("size", size, 1), ("kernel", kernel, 1), ("stride", stride, 1), ("padding", padding, 0),
+             ("dilation", dilation, 1), ("output_padding", output_padding, 0))
+    of_axes = list(zip(*(pair("conv_geometry", *one) for one in given)))       # the settings of the rows, of the columns
     for n, K, s, p, d, op in of_axes:
         if not transposed and op:
             raise ValueError("conv_geometry: output_padding is a setting of transposed convolutions: pass transposed=True")
         if op >= s:
-            raise ValueError(f"conv_geometry: output_padding {op}, expected 0 ≤ output_padding < stride {s}: beyond that, size {n + 1} says the same")
+            raise ValueError(f"conv_geometry: output_padding {op}, expected 0 ≤ output_padding < stride {s}: beyond that, "
+                             f"size {n + 1} says the same")
     shown = [a for k, a in enumerate(of_axes) if k == 0 or a != of_axes[0]]
     axes_ = [axis_of(*a, transposed) for a in shown]
     for axis in axes_:
         if max(axis.small, axis.large) > FEW:
-            raise ValueError(f"conv_geometry: {max(axis.small, axis.large)} entries on one axis, expected at most {FEW}: a smaller size shows the same pattern")
+            raise ValueError(f"conv_geometry: {max(axis.small, axis.large)} entries on one axis, expected at most {FEW}: "
+                             "a smaller size shows the same pattern")
     notes = [checkerboard(axis, a, transposed) for axis, a in zip(axes_, shown)]
     for note in filter(None, notes):
         warnings.warn(note, stacklevel=2)
     name = "Transposed convolution" if transposed else "Convolution"
-    fig = figure(max(7.0, 0.34 * max(max(a.small, a.large) + 2 * s[3] for a, s in zip(axes_, shown)) + 1.6), 4.4 * len(shown) + 0.6,
-                 title or name, caption)
+    widest = max(max(a.small, a.large) + 2 * s[3] for a, s in zip(axes_, shown))
+    fig = figure(max(7.0, 0.34 * widest + 1.6), 4.4 * len(shown) + 0.6, title or name, caption)
     cells = fig.subplots(2 * len(shown), 1, squeeze=False, gridspec_kw={"height_ratios": [2.6, 1] * len(shown)})[:, 0]
     for k, (axis, settings, note) in enumerate(zip(axes_, shown, notes)):
         heading = ("rows" if k == 0 else "columns") if len(shown) > 1 else "rows and columns alike"
@@ -100,14 +102,16 @@ def draw_pairs(axes, axis: Axis, settings: tuple, transposed: bool, heading: str
     size, K, s, p, d, op = settings
     above = [s * i + d * (K - 1) / 2 - p for i in range(axis.small)]           # over the middle of what it touches
     for i, k, u in axis.feeds:
-        axes.plot([above[i], u], [1, 0], color=COLOURS[k % 10], lw=1.3, label=f"k = {k}" if (i, k) == first(axis, k) else None)
+        label = f"k = {k}" if (i, k) == first(axis, k) else None
+        axes.plot([above[i], u], [1, 0], color=COLOURS[k % 10], lw=1.3, label=label)
     for i, x in enumerate(above):
         cell(axes, x, 1, str(i))
     for u in range(-p, axis.large + p):
         inside = 0 <= u < axis.large
         cell(axes, u, 0, str(u) if inside else "", padding=not inside, chosen=transposed and inside and u >= axis.large - op)
     small, large = ("input", "output") if transposed else ("output", "input")
-    text = f"{heading}: {size} → {axis.large if transposed else axis.small},  kernel {K}, stride {s}, padding {p}, dilation {d}"
+    made = axis.large if transposed else axis.small
+    text = f"{heading}: {size} → {made},  kernel {K}, stride {s}, padding {p}, dilation {d}"
     if transposed and s > 1:
         sizes = [str(axis.large - op + o) for o in range(s)]
         text += (f"\na convolution with these settings maps {', '.join(sizes[:-1])} and {sizes[-1]} alike to {size}:"
@@ -128,8 +132,9 @@ def first(axis: Axis, tap: int) -> tuple:
 
 def cell(axes, x: float, y: float, text: str, padding: bool = False, chosen: bool = False) -> None:
     from matplotlib.patches import Rectangle
-    axes.add_patch(Rectangle((x - 0.42, y - 0.13), 0.84, 0.26, facecolor="#ffdf9e" if chosen else "0.92" if padding else "white",
-                             edgecolor="0.6" if padding else "black", hatch="////" if padding else None, lw=0.8, zorder=3))
+    colour = "#ffdf9e" if chosen else "0.92" if padding else "white"
+    axes.add_patch(Rectangle((x - 0.42, y - 0.13), 0.84, 0.26, facecolor=colour, edgecolor="0.6" if padding else "black",
+                             hatch="////" if padding else None, lw=0.8, zorder=3))
     axes.text(x, y, text, ha="center", va="center", fontsize=7, zorder=4)
 
 
@@ -141,6 +146,6 @@ def draw_counts(axes, axis: Axis, settings: tuple, note: str, transposed: bool) 
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_xticks(range(axis.large), range(axis.large), fontsize=6)
     side = "output" if transposed else "input"
-    axes.set_xlabel(fill(note or f"terms that meet in each {side} entry: the same inside, fewer at the borders", 95), fontsize=8,
-                    color=COLOURS[2] if note else "0.3")
+    words = note or f"terms that meet in each {side} entry: the same inside, fewer at the borders"
+    axes.set_xlabel(fill(words, 95), fontsize=8, color=COLOURS[2] if note else "0.3")
     axes.spines[["top", "right"]].set_visible(False)

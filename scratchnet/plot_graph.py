@@ -40,7 +40,8 @@ def graph(loss: Tensor, path, *, title: str = "The graph", caption: str = "", mo
     if not isinstance(loss, Tensor):
         raise TypeError(f"graph: loss is a {type(loss).__name__}, expected a Tensor")
     if loss._node is None or isinstance(loss._node, Leaf):
-        raise ValueError("graph: there is no graph behind this tensor: nothing was computed from a Tensor with requires_grad=True")
+        raise ValueError("graph: there is no graph behind this tensor: nothing was computed from a Tensor with "
+                         "requires_grad=True")
     order = toposort(loss._node)
     called = names(order, sys._getframe(1))
     groups = fold(order, most)
@@ -52,7 +53,8 @@ def graph(loss: Tensor, path, *, title: str = "The graph", caption: str = "", mo
                 edges[group].append(source)
     at = layout(sorted(groups, key=first_use(order, groups)), edges, lambda g: isinstance(g, Leaf))
     shapes = {loss._node: loss.shape, **{edge.node: edge.shape for node in order for edge in node.edges}}
-    boxes = {g: describe(members, called, shapes, whole=any(isinstance(n, Leaf) for n in groups)) for g, members in groups.items()}
+    whole = any(isinstance(n, Leaf) for n in groups)
+    boxes = {g: describe(members, called, shapes, whole) for g, members in groups.items()}
     return draw(at, edges, boxes, path, title, caption or f"{len(order)} nodes in {len(groups)} boxes")
 
 
@@ -90,7 +92,8 @@ def detour(of: dict, ops: list, u, v) -> bool:
     """Whether a way from group u to group v leads through a third one: joining them would close a circle."""
     sources: dict = {}
     for node in ops:
-        sources.setdefault(of[node], set()).update(of[e.node] for e in node.edges if e.node in of and of[e.node] is not of[node])
+        read = {of[e.node] for e in node.edges if e.node in of}
+        sources.setdefault(of[node], set()).update(read - {of[node]})
     stack, seen = [s for s in sources[v] if s is not u], set()
     while stack:
         group = stack.pop()
@@ -130,7 +133,8 @@ def describe(members: list, called: dict, shapes: dict, whole: bool) -> Box:
         parts.append(f"{short(where.file)}:{where.line}")
     name = called.get(last, "") if len(members) < 3 else ""
     family = last.op.__module__.rpartition(".")[2] if len({n.op.__module__ for n in members}) == 1 else "several"
-    return Box(repeated([node.op.name for node in reversed(members)]) + (f"   {clipped(name, 24)}" if name else ""), "   ".join(parts), family)
+    ran = repeated([node.op.name for node in reversed(members)])
+    return Box(ran + (f"   {clipped(name, 24)}" if name else ""), "   ".join(parts), family)
 
 
 def repeated(ops: list[str]) -> str:
@@ -164,18 +168,20 @@ def draw(at: dict, edges: dict, boxes: dict, path, title: str, caption: str) -> 
             else:
                 y1, y2 = y1 - HEIGHT / 2, y2 + HEIGHT / 2
                 line, mark = [(x1, y1), (x1, y1 - 0.2), (x2, y2 + 0.2), (x2, y2 + 0.02)], "v"
-            axes.add_patch(PathPatch(Curve(line, [Curve.MOVETO] + 3 * [Curve.CURVE4]), facecolor="none", edgecolor="0.45", lw=1, zorder=1))
+            curve = Curve(line, [Curve.MOVETO] + 3 * [Curve.CURVE4])
+            axes.add_patch(PathPatch(curve, facecolor="none", edgecolor="0.45", lw=1, zorder=1))
             axes.plot(*line[-1], marker=mark, ms=4, color="0.45", zorder=3)
     for g, box in boxes.items():
         (x, y), colour = centre[g], FAMILIES.get(box.family, "white")
-        axes.add_patch(FancyBboxPatch((x - WIDTH / 2, y - HEIGHT / 2), WIDTH, HEIGHT, boxstyle=f"round,pad=0,rounding_size={0.2 if box.family == 'leaf' else 0.05}",
-                                      facecolor=tint(colour), edgecolor="0.3", lw=0.8, zorder=2))
+        corner = f"round,pad=0,rounding_size={0.2 if box.family == 'leaf' else 0.05}"
+        axes.add_patch(FancyBboxPatch((x - WIDTH / 2, y - HEIGHT / 2), WIDTH, HEIGHT, boxstyle=corner, facecolor=tint(colour),
+                                      edgecolor="0.3", lw=0.8, zorder=2))
         axes.text(x, y + (0.09 if box.detail else 0), clipped(box.text, 46), ha="center", va="center", fontsize=8, zorder=3)
         axes.text(x, y - 0.1, clipped(box.detail, 52), ha="center", va="center", fontsize=6.5, color="0.3", zorder=3)
     shown = [family for family in FAMILIES if any(box.family == family for box in boxes.values())]
     if shown:
-        axes.legend(handles=[Patch(facecolor=tint(FAMILIES[f]), edgecolor="0.3", label=f"ops/{f}.py") for f in shown], loc="lower left",
-                    fontsize=7, ncols=min(len(shown), 4), frameon=False)
+        patches = [Patch(facecolor=tint(FAMILIES[f]), edgecolor="0.3", label=f"ops/{f}.py") for f in shown]
+        axes.legend(handles=patches, loc="lower left", fontsize=7, ncols=min(len(shown), 4), frameon=False)
     return write(fig, path)
 
 

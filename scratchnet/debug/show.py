@@ -36,7 +36,10 @@ def statistics(array) -> str:
     if a.size == 0:
         return "empty"
     finite = a[np.isfinite(a)]
-    text = f"min {number(finite.min())}  max {number(finite.max())}  norm {np.linalg.norm(finite.astype(np.float64)):.4g}" if finite.size else ""
+    text = ""
+    if finite.size:
+        norm = np.linalg.norm(finite.astype(np.float64))
+        text = f"min {number(finite.min())}  max {number(finite.max())}  norm {norm:.4g}"
     zeros = np.count_nonzero(a == 0)
     if zeros:
         text += f"  zero {100 * zeros / a.size:.0f} %"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..layers import Layer, layers_and_tensors
-from ..tensor import Tensor
+from ..tensor import Leaf, Tensor
 
 
 class Place(NamedTuple):
@@ -53,8 +53,8 @@ def expression(node) -> tuple:
         return lines, None
     known = parsed(lines)
     if position not in known:                   # a method call over several lines is said to begin at the method's name
-        same_end = [p for p, (e, _) in known.items() if isinstance(e, ast.Call) and (p[1], p[3]) == (position[1], position[3])]
-        position = max(same_end, default=position)
+        calls = [p for p, (e, _) in known.items() if isinstance(e, ast.Call)]
+        position = max((p for p in calls if (p[1], p[3]) == (position[1], position[3])), default=position)
     return lines, position
 
 
@@ -110,12 +110,14 @@ def names(order: list, frame) -> dict:
         for edge in node.edges:
             read_by.setdefault(edge.node, []).append(node)
     for node in order:
-        if node not in found and hasattr(node, "line"):
+        if node not in found and not isinstance(node, Leaf):
             inner = any(getattr(user, "line", None) == node.line for user in read_by.get(node, ()))
             name = None if inner else assigned(node)          # of the ops in one call, the last makes its result
-            owner = None if by_grad(node) else next((found[e.node] for e in node.edges if "." in found.get(e.node, "") and not hasattr(e.node, "line")), None)
-            if name or owner:
-                found[node] = name or owner.rpartition(".")[0] + "(…)"     # model.mu(…): what the layer with this w returned
+            parameters = [found[e.node] for e in node.edges if isinstance(e.node, Leaf) and "." in found.get(e.node, "")]
+            if name:
+                found[node] = name
+            elif parameters and not by_grad(node):             # model.mu(…): what the layer with this w returned
+                found[node] = parameters[0].rpartition(".")[0] + "(…)"
             elif not inner:
                 text = place(node)
                 text = text.text[text.start:text.end]

@@ -159,7 +159,8 @@ class Session:
     def do_list(self, rest: str) -> None:
         for i, (node, edge) in enumerate(self.trace.plan):
             mark, where = ">" if i == self.at else "*" if i < len(self.trace.steps) else " ", place(node)
-            print(f"{mark}{i + 1:4}  {node.op.name + ': ∂L/∂' + edge.name:<28} {name_of(self.called, edge.node):<28} {short(where.file)}:{where.line}")
+            what = f"{node.op.name}: ∂L/∂{edge.name}"
+            print(f"{mark}{i + 1:4}  {what:<28} {name_of(self.called, edge.node):<28} {short(where.file)}:{where.line}")
 
     def do_help(self, rest: str) -> None:
         print(HELP.strip())
@@ -191,7 +192,8 @@ class Session:
             raise UserError("first  why,  then  open K  with the number of one of its terms")
         entry = self.opened[-1]
         if not rest.isdigit() or int(rest) >= len(entry):
-            raise UserError(f"open which?  The terms are numbered 0 to {len(entry) - 1}" if len(entry) else "nothing is behind this")
+            raise UserError(f"open which?  The terms are numbered 0 to {len(entry) - 1}" if len(entry) else
+                            "nothing is behind this")
         self.opened.append(entry.open(int(rest)))
         print(self.opened[-1])
 
@@ -218,6 +220,7 @@ class Session:
                 out = np.asarray(rule.function(edited["g"], **{k: edited[k] for k in rule.reads}))
         except Exception as e:
             raise UserError(f"{type(e).__name__}: {e}") from None
-        print("\n".join([row("replayed", f"∂L/∂{s.name}   {shape(out)}   {statistics(out)}"), *indented("\n".join(values(out)))]))
+        print(row("replayed", f"∂L/∂{s.name}   {shape(out)}   {statistics(out)}"), *indented(values(out)), sep="\n")
         if out.shape == s.out.shape:
-            print("\n".join([row("changed", f"{np.count_nonzero(out != s.out)} of {out.size} entries, by"), *indented("\n".join(values(out - s.out)))]))
+            changed = np.count_nonzero(out != s.out)
+            print(row("changed", f"{changed} of {out.size} entries, by"), *indented(values(out - s.out)), sep="\n")

@@ -110,7 +110,7 @@ class Entry(Sequence):
         lines = [f"{self.name} = {number(self.value)}"]
         if isinstance(self.node, Node):
             where = place(self.node)
-            lines.append(f"  {self.node.op.name} at {short(where.file)}:{where.line}   {where.text.splitlines()[0] if where.text else ''}")
+            lines.append(f"  {self.node.op.name} at {short(where.file)}:{where.line}   {where.text.partition(chr(10))[0]}")
         if self.node is self.trace.root:
             return [*lines, "  this is the loss: here the pass began, with this number"]
         for k, step in enumerate(self.shares):
@@ -118,7 +118,8 @@ class Entry(Sequence):
             lines.append(f"  {count} term{'s' * (count != 1)} by {rule.function.__name__}({', '.join(('g', *rule.reads))}):"
                          f" g = ∂L/∂({name_of(self.called, step.node)}), factor = its slope in {step.name}")
         if not len(self):
-            return [*lines, "  every product g × factor is 0" + (": g is, wherever the factor is not" if self.zeros else ": the factors are")]
+            why = "g is, wherever the factor is not" if self.zeros else "the factors are"
+            return [*lines, f"  every product g × factor is 0: {why}"]
         lines.append("   k          term             g × factor")
         for k, term in enumerate(self[:most]):
             read = f" = {term.factor_name}" if term.factor_name else ""
@@ -126,7 +127,8 @@ class Entry(Sequence):
                          f"     g{written(term.index)}{read and ', factor' + read}")
         if len(self) > most:
             lines.append(f"   …  {number(float(self.values[most:].sum())):>12}  the other {len(self) - most} together")
-        lines.append(f" sum  {number(self.total):>12}" + (f"   ({self.zeros} more terms are 0 because their g is)" if self.zeros else ""))
+        zeros = f"   ({self.zeros} more terms are 0 because their g is)" if self.zeros else ""
+        lines.append(f" sum  {number(self.total):>12}{zeros}")
         if abs(self.total - self.value) > 1e-4 * float(np.abs(self.values).sum()) + 1e-30:
             lines.append(f"  but the pass computed {number(self.value)}: a rule here is not linear in g")
         return lines
@@ -167,7 +169,7 @@ def last_loss(w: Tensor, frame) -> Tensor:
     last = w._node.loss() if isinstance(w._node, Leaf) and w._node.loss is not None else None
     if last is not None and not last._node.released:
         return last
-    behind = {}                                 # variables' single numbers that were computed from w, and all that is behind each
+    behind = {}                                 # single numbers that were computed from w, and all that is behind each
     while frame is not None and not behind:
         for value in list(frame.f_locals.values()):
             for _, t in layers_and_tensors("", value) if isinstance(value, (Tensor, tuple)) else ():
@@ -175,7 +177,8 @@ def last_loss(w: Tensor, frame) -> Tensor:
                     behind[t] = set(toposort(t._node))
         behind = {t: nodes for t, nodes in behind.items() if w._node in nodes and t._node is not w._node}
         frame = frame.f_back
-    ends = {t._node: t for t in behind if not any(t._node in nodes for other, nodes in behind.items() if other._node is not t._node)}
+    inner = {t._node for t in behind for other, nodes in behind.items() if t._node in nodes and t._node is not other._node}
+    ends = {t._node: t for t in behind if t._node not in inner}
     if len(ends) == 1:
         return next(iter(ends.values()))
     why = f"{len(ends)} losses were computed from w" if ends else "backward() released the graph" if last is not None else \

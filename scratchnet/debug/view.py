@@ -15,13 +15,15 @@ def head(trace: Trace, i: int, called: dict, paint: Paint) -> list[str]:
     node, edge = trace.plan[i]
     where, source = place(node), rule_source(node.op.rule(edge.name).function)
     to = name_of(called, edge.node)
-    lines = ["", paint.bold(f"step {i + 1} of {len(trace)}   {node.op.name}: ∂L/∂{edge.name}" + (f" = ∂L/∂({to})" if to != edge.name else "")),
-             row("forward", paint.dim(f"{short(where.file)}:{where.line}" + ("" if where.text else ", which cannot be read")))]
-    lines += indented(where.text[:where.start] + paint.cyan(where.text[where.start:where.end]) + where.text[where.end:])
+    title = f"step {i + 1} of {len(trace)}   {node.op.name}: ∂L/∂{edge.name}" + (f" = ∂L/∂({to})" if to != edge.name else "")
+    at = f"{short(where.file)}:{where.line}" + ("" if where.text else ", which cannot be read")
+    marked = where.text[:where.start] + paint.cyan(where.text[where.start:where.end]) + where.text[where.end:]
+    lines = ["", paint.bold(title), row("forward", paint.dim(at)), *indented(marked.splitlines())]
     if not paint.on and "\n" not in where.text and 0 < where.end - where.start < len(where.text):
-        lines += indented(" " * where.start + "^" * (where.end - where.start))
+        lines += indented([" " * where.start + "^" * (where.end - where.start)])
     lines += [row("" if k else "formula", part) for k, part in enumerate(formula(node.op).splitlines()) if part.strip()]
-    return [*lines, row("rule", paint.dim(f"{short(source.file)}:{source.line}")), *indented(paint.green(source.text))]
+    rule = [paint.green(line) for line in source.text.splitlines()]
+    return [*lines, row("rule", paint.dim(f"{short(source.file)}:{source.line}")), *indented(rule)]
 
 
 def numbers(trace: Trace, i: int, called: dict, paint: Paint, width: int) -> list[str]:
@@ -31,13 +33,13 @@ def numbers(trace: Trace, i: int, called: dict, paint: Paint, width: int) -> lis
     lines = []
     if s.rule is not rule.function:
         lines.append(row("", paint.dim(f"ran as {s.rule.__name__}: the gradients for all inputs together")))
-    lines += [row("upstream", f"g = ∂L/∂y   {shape(s.g)}   {statistics(s.g)}"), *indented("\n".join(values(s.g, width)))]
+    lines += [row("upstream", f"g = ∂L/∂y   {shape(s.g)}   {statistics(s.g)}"), *indented(values(s.g, width))]
     for name, value in trace.reads(s).items():
         text = f"{shape(value)}   {statistics(value)}" if isinstance(value, np.ndarray) else f"{value!r:.80}"
         lines.append(row("reads", f"{name} = {text}"))
     lines += local(trace, s, paint, width)
-    lines += [row("outgoing", f"∂L/∂{s.name}   {shape(s.out)}   {statistics(s.out)}"), *indented("\n".join(values(s.out, width)))]
-    return lines + running(trace, i, called)
+    lines.append(row("outgoing", f"∂L/∂{s.name}   {shape(s.out)}   {statistics(s.out)}"))
+    return lines + indented(values(s.out, width)) + running(trace, i, called)
 
 
 def local(trace: Trace, s, paint: Paint, width: int) -> list[str]:
@@ -52,7 +54,7 @@ def local(trace: Trace, s, paint: Paint, width: int) -> list[str]:
     what = f"∂y/∂{s.name}{written(index)}"
     total = float(np.sum(np.multiply(s.g, c, dtype=np.float64)))
     return [row("local", f"{what}   {shape(c)}" + (f"   {np.count_nonzero(c)} of {c.size} are not 0" if c.size > 1 else "")),
-            *indented("\n".join(values(c, width))),
+            *indented(values(c, width)),
             row("", f"Σ g · {what} = {number(total)} = ∂L/∂{s.name}{written(index)}")]
 
 
@@ -62,11 +64,13 @@ def running(trace: Trace, i: int, called: dict) -> list[str]:
     uses, name = trace.uses[s.to], name_of(called, s.to)
     arrived = sum(1 for one in trace.steps[:i + 1] if one.to is s.to)
     if uses > 1:
-        lines += [row("sum", f"∂L/∂({name}) so far, {arrived} of {uses} uses   {statistics(s.total)}"), *indented("\n".join(values(s.total)))]
+        lines.append(row("sum", f"∂L/∂({name}) so far, {arrived} of {uses} uses   {statistics(s.total)}"))
+        lines += indented(values(s.total))
     if isinstance(s.to, Leaf):
         before = trace.before[s.to]
         held = "was None" if before is None else f"held norm {np.linalg.norm(before):.4g}"
-        lines.append(row(".grad", f"{name}.grad {held}, " + ("and now receives this sum" if arrived == uses else "receives it when all are here")))
+        now = "and now receives this sum" if arrived == uses else "receives it when all are here"
+        lines.append(row(".grad", f"{name}.grad {held}, {now}"))
     return lines
 
 
@@ -74,5 +78,5 @@ def row(label: str, text: str) -> str:
     return f"  {label:<9} {text}".rstrip()
 
 
-def indented(text: str) -> list[str]:
-    return ["            " + line for line in text.splitlines()]
+def indented(lines: list[str]) -> list[str]:
+    return ["            " + line for line in lines]

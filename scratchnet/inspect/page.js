@@ -22,7 +22,7 @@ function show(k) {
   $("count").textContent = `step ${k + 1} of ${DATA.steps.length}`;
   $("heading").textContent = `${node.op}: ∂L/∂${step.input}` + (target.name === step.input ? "" : `, the gradient of ${target.name}`);
   $("second").textContent = node.by_grad ? "This op is a piece of another backward pass: sn.grad(…, create_graph=True) recorded it, and here it is differentiated once more." : "";
-  $("shares").textContent = step.shares.length ? "Of this gradient, " + step.shares.map(([name, share]) => `${(100 * share).toFixed(1)} % come from ${name}`).join(", ") + "." : "";
+  $("shares").textContent = step.shares.length ? "Of this gradient " + step.shares.map(([name, share]) => `${(100 * share).toFixed(1)} % is due to ${name}`).join(", ") + "." : "";
   $("more").textContent = node.ours ? `derivation: docs/cards/${node.op}.md   ·   checked for every release by tests/test_registry.py` : "";
   source(DATA.places[node.place], "forward");
   ruleSource(DATA.rules[step.rule], step);
@@ -66,6 +66,8 @@ function tensors(step, node, target) {
   const factor = step.how.factor;
   if (factor?.array !== undefined) views.push(make(factor.array, "local", `local slope ∂y/∂${step.input} `, step.input));
   for (const [name, id] of step.reads) if (id !== null) views.push(make(id, "read", `reads ${name} `, name));
+  const shown = step.reads.map(r => r[1]);
+  if (target.value !== null && !shown.includes(target.value)) views.push(make(target.value, "value", `${step.input} itself `, step.input));
   if (step.check.mask !== null) views.push(make(step.check.mask, "mask", "where out is wrong ", step.input));
   if (step.before !== null) views.push(make(step.before, "before", `∂L/∂${target.name} before `, step.input));
   if (step.total !== null) views.push(make(step.total, "total", `∂L/∂${target.name}, ${step.arrived} of ${step.uses} uses `, step.input));

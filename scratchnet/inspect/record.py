@@ -47,7 +47,7 @@ class Arrays:
 
 
 def block(shape: tuple, limit: int) -> list[int]:
-    """How much of each axis is kept: all of up to 2·limit entries, else as many whole rows or images as fit, but one at least."""
+    """How much of each axis is kept: all of up to 2·limit entries, else as many whole rows or images as fit, at least one."""
     if np.prod(shape, dtype=int) <= 2 * limit:
         return list(shape)
     kept = [1] * len(shape)
@@ -69,8 +69,10 @@ def statistics(a: np.ndarray) -> dict:
     if a.dtype.kind != "f" or not a.size:
         return {}
     finite = a[np.isfinite(a)]
-    ends = {"min": float(finite.min()), "max": float(finite.max()), "norm": float(np.linalg.norm(finite.astype(np.float64)))} if finite.size else {}
-    return {**ends, "zero": float((a == 0).mean()), "nan": int(np.isnan(a).sum()), "inf": int(np.isinf(a).sum())}
+    size = {}
+    if finite.size:
+        size = {"min": float(finite.min()), "max": float(finite.max()), "norm": float(np.linalg.norm(finite.astype(np.float64)))}
+    return {**size, "zero": float((a == 0).mean()), "nan": int(np.isnan(a).sum()), "inf": int(np.isinf(a).sum())}
 
 
 def values_of(trace: Trace) -> dict:
@@ -88,42 +90,44 @@ def values_of(trace: Trace) -> dict:
 def record(trace: Trace, called: dict, progress=lambda steps: steps) -> tuple[dict, Arrays]:
     """(everything but the arrays, the arrays).  progress: wraps the list of steps, to show how far it is."""
     arrays, known, rng = Arrays(), values_of(trace), np.random.default_rng(0)
-    ids = {node: k for k, node in enumerate(trace.order)}
-    places, rules, steps = Unique(), Unique(), []
-    at = layout(trace.order, {n: [e.node for e in n.edges] for n in trace.order}, lambda n: isinstance(n, Leaf))
-    arrived, of_terms = {}, shares(trace, called)
-    for k, step in enumerate(progress(trace.steps)):
-        rule = step.node.op.rule(step.name)
+    ids, places, rules = {node: k for k, node in enumerate(trace.order)}, Unique(), Unique()
+    of_terms, arrived, steps = shares(trace, called), {}, []
+    for step in progress(trace.steps):
         arrived[step.to] = arrived.get(step.to, 0) + 1
-        uses = trace.uses[step.to]
-        how = structure(trace, step)
-        for key in ("factor", "from"):
-            if isinstance(how.get(key), np.ndarray):
-                how[key] = {"array": arrays.add(how[key])}
-        check = verdict(trace, step, known, rng)
-        check["mask"] = arrays.add(check.get("mask"))
-        before = step.total - step.out if uses > 1 and arrived[step.to] > 1 else None
-        steps.append({
-            "node": ids[step.node], "to": ids[step.to], "input": step.name, "position": step.position,
-            "rule": rules.add(step.node.op.rule(step.name).function, rule_text),
-            "ran": step.rule.__name__ if step.rule is not rule.function else None,
-            "g": arrays.add(step.g), "out": arrays.add(step.out), "before": arrays.add(before),
-            "total": arrays.add(step.total) if uses > 1 else None, "arrived": arrived[step.to], "uses": uses, "how": how,
-            "reads": [[name, arrays.add(v), None] if isinstance(v, np.ndarray) else [name, None, f"{v!r:.120}"]
-                      for name, v in trace.reads(step).items()],
-            "check": check, "shares": of_terms.get((step.node, step.name, step.position), [])})
-    nodes = []
-    for node in trace.order:
-        leaf = isinstance(node, Leaf)
-        nodes.append({
-            "op": "leaf" if leaf else node.op.name, "by_grad": not leaf and by_grad(node), "ours": not leaf and node.op.__module__.startswith("scratchnet."),
-            "name": name_of(called, node), "at": at[node],
-            "value": arrays.add(known.get(node)), "sources": [[e.name, ids[e.node]] for e in node.edges],
-            "steps": [k for k, s in enumerate(trace.steps) if s.node is node],
-            "place": None if leaf else places.add(place(node), context), "formula": "" if leaf else formula(node.op)})
-    bad = next((k for k, s in enumerate(steps) if s["check"]["ok"] is False), None)
-    return {"loss": name_of(called, trace.root), "nodes": nodes, "steps": steps, "start": bad or 0, "wrong": bad,
+        rule = step.node.op.rule(step.name).function
+        steps.append({**numbers_of(trace, step, arrived[step.to], arrays),
+                      "node": ids[step.node], "to": ids[step.to], "input": step.name, "rule": rules.add(rule, rule_text),
+                      "ran": None if step.rule is rule else step.rule.__name__, "check": verdict(trace, step, known, rng),
+                      "shares": of_terms.get((step.node, step.name, step.position), [])})
+        steps[-1]["check"]["mask"] = arrays.add(steps[-1]["check"].get("mask"))
+    at = layout(trace.order, {n: [e.node for e in n.edges] for n in trace.order}, lambda n: isinstance(n, Leaf))
+    nodes = [{"name": name_of(called, node), "at": at[node], "value": arrays.add(known.get(node)),
+              "sources": [[e.name, ids[e.node]] for e in node.edges],
+              "steps": [k for k, s in enumerate(trace.steps) if s.node is node], **about(node, places)} for node in trace.order]
+    wrong = next((k for k, s in enumerate(steps) if s["check"]["ok"] is False), None)
+    return {"loss": name_of(called, trace.root), "nodes": nodes, "steps": steps, "start": wrong or 0, "wrong": wrong,
             "places": places.made, "rules": rules.made}, arrays
+
+
+def numbers_of(trace: Trace, step, arrived: int, arrays: Arrays) -> dict:
+    """The arrays of one step, and which entries of g make which of its result."""
+    uses, how = trace.uses[step.to], structure(trace, step)
+    for key in ("factor", "from"):
+        if isinstance(how.get(key), np.ndarray):
+            how[key] = {"array": arrays.add(how[key])}
+    reads = [[name, arrays.add(v), None] if isinstance(v, np.ndarray) else [name, None, f"{v!r:.120}"]
+             for name, v in trace.reads(step).items()]
+    return {"g": arrays.add(step.g), "out": arrays.add(step.out), "reads": reads, "how": how, "arrived": arrived, "uses": uses,
+            "before": arrays.add(step.total - step.out) if arrived > 1 else None,
+            "total": arrays.add(step.total) if uses > 1 else None}
+
+
+def about(node, places: Unique) -> dict:
+    """What an op is and where it was written."""
+    if isinstance(node, Leaf):
+        return {"op": "leaf", "place": None, "formula": "", "by_grad": False, "ours": False}
+    return {"op": node.op.name, "place": places.add(place(node), context), "formula": formula(node.op), "by_grad": by_grad(node),
+            "ours": node.op.__module__.startswith("scratchnet.")}
 
 
 class Unique:
@@ -142,19 +146,18 @@ class Unique:
 def context(where) -> dict:
     """The lines around a call, and which of them, and which piece of them, is the call."""
     lines = [line.rstrip("\n") for line in linecache.getlines(where.file)]
-    count = max(1, len(where.text.splitlines()))
-    first = max(1, where.line - CONTEXT)
-    return {"file": short(where.file), "first": first, "lines": lines[first - 1:where.line - 1 + count + CONTEXT], "line": where.line,
-            "count": count, "piece": where.text[where.start:where.end]}
+    count, first = max(1, len(where.text.splitlines())), max(1, where.line - CONTEXT)
+    return {"file": short(where.file), "first": first, "lines": lines[first - 1:where.line - 1 + count + CONTEXT],
+            "line": where.line, "count": count, "piece": where.text[where.start:where.end]}
 
 
 def rule_text(rule) -> dict:
     """A rule's source and the numbers of the lines that compute its result."""
     source = rule_source(rule)
     try:
-        tree = ast.parse(source.text)
+        returns = [node for node in ast.walk(ast.parse(source.text)) if isinstance(node, ast.Return)]
     except SyntaxError:
-        tree = None
-    current = sorted({n for r in ast.walk(tree) if isinstance(r, ast.Return) for n in range(r.lineno, r.end_lineno + 1)}) if tree else []
-    return {"name": rule.__name__, "file": short(source.file), "first": source.line, "lines": source.text.splitlines(), "current": current}
+        returns = []
+    return {"name": rule.__name__, "file": short(source.file), "first": source.line, "lines": source.text.splitlines(),
+            "current": sorted({n for node in returns for n in range(node.lineno, node.end_lineno + 1)})}
 

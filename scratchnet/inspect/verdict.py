@@ -26,7 +26,7 @@ def verdict(trace: Trace, step, known: dict, rng) -> dict:
     except Exception as e:
         return {"ok": False, "text": f"the rule fails in float64: {type(e).__name__}: {e}"}
     if drift > (1e-3 if step.out.dtype == np.float32 else 1e-9):
-        return {"ok": False, "error": drift, "text": f"the pass has another result than this rule (relative difference {drift:.1e})"}
+        return {"ok": False, "error": drift, "text": "the pass has another result than this rule"}
     if not np.isfinite(step.out).all():
         return {"ok": False, "text": "the gradient contains NaN or infinity"}
     why = ""
@@ -90,8 +90,10 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 def arguments(trace: Trace, step, known: dict, draw) -> dict:
     """The arguments of the forward call, in float64.  known: {node: its value}; draw(shape): numbers for what is not."""
     saved, op = trace.kept[step.node].saved, step.node.op
-    inputs = {(e.name, e.position): exact(known[e.node]) if e.node in known and known[e.node].shape == e.shape else draw(e.shape)
-              for e in step.node.edges}
+    inputs = {}
+    for e in step.node.edges:
+        kept = known.get(e.node)
+        inputs[e.name, e.position] = draw(e.shape) if kept is None or kept.shape != e.shape else exact(kept)
     shape_of = {name: saved[f"{name}_shape"].value for name in op.inputs if f"{name}_shape" in saved}
     values = {}
     for name in op.parameters:
@@ -105,7 +107,8 @@ def arguments(trace: Trace, step, known: dict, draw) -> dict:
         elif name in op.inputs:                 # an array without gradient that no rule reads
             values[name] = draw(shape_of.get(name, step.g.shape)) if op.defaults.get(name, ...) is not None else None
         else:
-            guesses = {"size": step.g.shape[2:], "shape": step.g.shape, "keepdims": step.g.ndim == len(step.node.edges[0].shape)}
+            guesses = {"size": step.g.shape[2:], "shape": step.g.shape,
+                       "keepdims": step.g.ndim == len(step.node.edges[0].shape)}
             if name not in guesses and name not in op.defaults:
                 raise KeyError(f"the setting {name!r} was not kept")
             values[name] = guesses.get(name, op.defaults.get(name))
