@@ -25,6 +25,7 @@ import numpy as np
 from ..data import batches
 from ..rng import generator
 from ..tensor import Tensor
+from . import kmeans_sums                       # noqa: F401  its loops are the fast versions of two kernels
 from .kmeans_loops import Bounds
 from .kmeans_start import plus_plus, random_rows
 from .kmeans_steps import Means, add_rows, column_moments, inertia, nearest, nearest_bounded, own_squares, reseeded, squares

@@ -1,4 +1,4 @@
-"""The Numba versions of k-means' two half-steps.
+"""The Numba versions of k-means' distances and nearest centres; the sums of the other half-step are in kmeans_sums.py.
 
     ‖x − c‖² = ‖x‖² − 2⟨x, c⟩ + ‖c‖²       and ‖x‖² is the same for every centre: ‖c‖² − 2⟨x, c⟩ ranks them
 
@@ -12,10 +12,9 @@ Why it is fast   wide rows: four rows meet five centres at a time, twenty sums i
 import numpy as np
 
 from ..kernel import jit, parallel
-from .kmeans_steps import add_rows, column_moments, from_sums, nearest, nearest_bounded, own_squares, squares
+from .kmeans_steps import nearest, nearest_bounded, own_squares, squares
 
 BLOCK = 1 << 18               # numbers of x in a block of rows
-COLUMNS = 128                 # of x, in one slice of the sums
 NARROW = 32                   # columns, at most, of rows that are put side by side
 SIDE = 128                     # that many of them
 NEAR = {"contract", "reassoc", "nsz"}                          # these let LLVM keep many partial sums, in an order of its choice
@@ -276,47 +275,3 @@ def narrow_loop(x, rows, c, padded, half, slope, floor, eta, labels, upper, lowe
                 best[i] = min(b, r)
         for i in range(count):
             conclude(x, rows[start + i], c, nearest_of[i], best[i], second[i], norm[i], slope, floor, eta, labels, upper, lower)
-
-
-# ---- update ---------------------------------------------------------------------------------------------
-
-
-@add_rows.fast
-def add_rows_fast(sums, x, rows, clusters, w):
-    sums = sums.copy()
-
-    def work(todo):
-        for part in todo:
-            add_loop(sums, x, rows, clusters, w, part * COLUMNS, min(x.shape[1], (part + 1) * COLUMNS))
-    parallel(work, -(-x.shape[1] // COLUMNS))                  # by columns: each sum has one thread, whichever
-    return sums
-
-
-@jit
-def add_loop(sums, x, rows, clusters, w, first, last):
-    for t in range(len(rows)):
-        s, row, v = sums[clusters[t], first:last], x[rows[t], first:last], w[t]
-        for i in range(len(row)):
-            s[i] += v * row[i]
-
-
-@column_moments.fast
-def column_moments_fast(x):
-    rows = max(16, BLOCK // x.shape[1])
-    parts = np.zeros((-(-len(x) // rows), 2, x.shape[1]))      # sums of the blocks, added in order below
-
-    def work(todo):
-        for block in todo:
-            moments_loop(x[block * rows:(block + 1) * rows], x[0], parts[block, 0], parts[block, 1])
-    parallel(work, len(parts))
-    return from_sums(x, *parts.sum(axis=0))
-
-
-@jit(flags={"contract"})
-def moments_loop(x, first, sums, squares):
-    for n in range(len(x)):
-        row = x[n]
-        for d in range(len(row)):
-            t = np.float64(row[d]) - np.float64(first[d])
-            sums[d] += t
-            squares[d] += t * t
