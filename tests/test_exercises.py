@@ -12,7 +12,7 @@ import pytest
 
 import scratchnet as sn
 from scratchnet.exercises import author, worker
-from scratchnet.exercises.exercise import Exercise, course, edited, find
+from scratchnet.exercises.exercise import HOLE, Exercise, course, edited, find
 from scratchnet.exercises.hints import hint, next_line
 from scratchnet.exercises.judging import Finding, Slip, regimes, require, values
 from scratchnet.exercises.questions import GENERAL, QUESTIONS, question
@@ -38,10 +38,11 @@ def run_here(folder: Path):
     return run
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")                      # some wrong answers divide by zero
 @pytest.mark.parametrize("one", COURSE, ids=lambda one: one.name)
 def test_stub_fails_solution_passes_wrong_answers_get_their_names(one, tmp_path):
-    """U2.  In the quick tier two wrong answers of each, in the full tier all."""
-    results = list(author.check_one(one, run_here(tmp_path), KERNELS[-1:], most=size(2, 99)))
+    """U2.  In the quick tier one wrong answer of each, in the full tier all."""
+    results = list(author.check_one(one, run_here(tmp_path), KERNELS[-1:], most=size(1, 99)))
     assert not [r for r in results if not r.holds]
     unnamed = [r for r in results if r.named is False]
     assert len(unnamed) <= size(0, 1), unnamed
@@ -64,11 +65,11 @@ def test_stub_is_cut_from_the_solution():
         assert "#|" not in one.stub and "#|" not in one.answer
 
 
-def test_a_stub_shows_no_line_of_its_solution():
+def test_between_the_marks_of_a_stub_there_is_nothing_of_the_solution():
     for one in COURSE:
-        if not one.planted:
-            for line in "".join(one.holes).splitlines():
-                assert len(line.strip()) < 12 or line.strip() not in one.stub.split('"""', 2)[2], (one.name, line)
+        for hole, solved in zip(HOLE.finditer(one.stub), one.holes):
+            lines = {line.strip() for line in hole[3].splitlines()}
+            assert lines == {"raise NotImplementedError"} or not lines & {line.strip() for line in solved.splitlines()}
 
 
 def test_hints_have_four_levels_and_the_last_is_a_line_of_the_solution():
@@ -164,9 +165,8 @@ def test_regimes_takes_the_sizes_in_turn():
 @pytest.mark.parametrize("name, old, new, words", [
     ("dense_backward", "return dx, dw, db", "return dx", "dense_backward returned 1 result, expected 3: dx, dw, db"),
     ("autoencoder", "return dw1, db1, dw2", "return db1, dw2", "returned 7 results, expected 8"),
-    ("kmeans", ".argmin(axis=1)", ".argmin(axis=1).astype(str).tolist()", "labels"),
-    ("reuse_and_accumulate", "    return done\n", "    return done + [3]\n",
-     "cannot work with what your functions return")])
+    ("kmeans", ".argmin(axis=1)", ".argmin(axis=1).astype(str)", "cannot work with what your functions return"),
+    ("reuse_and_accumulate", "    return done\n", "    return iter(done)\n", "order returned a list_iterator")])
 def test_results_of_a_wrong_kind_are_the_learners(tmp_path, name, old, new, words):
     """Never "a mistake in the exercise": the judge works with the solution."""
     one = find(name)

@@ -34,7 +34,7 @@ class Terminal:
                                         env={**environment, "PYTHONPATH": str(ROOT), "TERM": "xterm"})
         os.close(theirs)
 
-    def expect(self, pattern: str, seconds: float = 30.0) -> str:
+    def expect(self, pattern: str, seconds: float = 120.0) -> str:
         """What is shown up to and including the pattern."""
         deadline = time.monotonic() + seconds
         while not (found := re.search(pattern, self.text, re.S)):
@@ -51,11 +51,24 @@ class Terminal:
         os.write(self.fd, key.encode())
 
     def close(self) -> int:
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def terminal():
+    """Terminals that are gone after the test, however it ends."""
+    opened = []
+
+    def open_(*arguments, cwd):
+        opened.append(Terminal(*arguments, cwd=cwd))
+        return opened[-1]
+    yield open_
+    for one in opened:
+        os.close(one.fd)
         try:
-            return self.process.wait(10)
+            one.process.wait(20)                # it hears that the terminal is closed
         finally:
-            self.process.kill()
-            os.close(self.fd)
+            one.process.kill()
 
 
 def save(path: Path, text: str) -> None:
@@ -65,15 +78,15 @@ def save(path: Path, text: str) -> None:
     os.replace(other, path)
 
 
-def test_a_new_users_path(tmp_path):
+def test_a_new_users_path(tmp_path, terminal):
     folder = tmp_path / "neu hier ñ"
-    begun = Terminal("start", str(folder), cwd=tmp_path)
+    begun = terminal("start", str(folder), cwd=tmp_path)
     begun.expect(r"exercises are new in .*now:  cd .*neu hier ñ.*watch.*01_numeric_derivative\.py")
     assert begun.close() == 0
 
     file = folder / "06_dense_backward.py"
     stub = file.read_text(encoding="utf-8")
-    watch = Terminal("watch", "dense_backward", cwd=folder)
+    watch = terminal("watch", "dense_backward", cwd=folder)
     watch.expect(r"06 A dense layer, backwards.*keys:  h hint.*still to be written.*raise NotImplementedError")
     save(file, stub.replace("raise NotImplementedError", "dx = g @ w.T; dw = g.T @ x; db = g.sum(axis=0)"))
     watch.expect(r"not right yet.*w\x1b\[0m  TRANSPOSED.*the gradient is transposed: shape.*"
@@ -97,19 +110,19 @@ def test_a_new_users_path(tmp_path):
     watch.press("q")
     assert watch.close() == 0
 
-    listed = Terminal("list", cwd=folder)
+    listed = terminal("list", cwd=folder)
     listed.expect(r"1 of \d+ passed")
     assert listed.close() == 0
 
 
-def test_ctrl_c_leaves_no_process_behind(tmp_path):
+def test_ctrl_c_leaves_no_process_behind(tmp_path, terminal):
     folder = tmp_path / "x"
     subprocess.run([sys.executable, "-m", "scratchnet.exercises", "start", str(folder)], cwd=ROOT, check=True,
                    capture_output=True)
     file = folder / "01_numeric_derivative.py"
     endless = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(__import__('os').getpid()))\n    while True: pass"
     file.write_text(file.read_text(encoding="utf-8").replace("raise NotImplementedError", endless, 1), encoding="utf-8")
-    watch = Terminal("watch", cwd=folder)
+    watch = terminal("watch", cwd=folder)
     watch.expect("01 The slope of a function")
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
         time.sleep(0.02)

@@ -28,7 +28,7 @@ class Folder:
 
     def file(self, exercise: Exercise) -> Path:
         """Where the learner's file of this exercise is, or would be."""
-        files = sorted(p for p in self.path.glob(f"*_{exercise.name}.py") if numbered(p) == exercise.name)
+        files = sorted(p for p in self.path.glob(f"*_{exercise.name}.py") if numbered(p.name) == exercise.name)
         return files[0] if files else self.path / exercise.filename
 
     def text(self, exercise: Exercise) -> str:
@@ -79,9 +79,9 @@ class Folder:
         return content["exercises"].get(exercise.name, {}).get("state") == "passed"
 
 
-def numbered(path: Path) -> str | None:
+def numbered(filename: str) -> str | None:
     """dense_backward for 06_dense_backward.py; None for a file of another kind."""
-    match = re.fullmatch(r"\d+_(\w+)\.py", path.name)
+    match = re.fullmatch(r"\d+_(\w+)\.py", filename)
     return match[1] if match else None
 
 
@@ -90,7 +90,7 @@ def find_folder(said: str | None) -> Folder:
     names = {one.name for one in course()}
 
     def has_exercises(path: Path) -> bool:
-        return any(numbered(p) in names for p in path.glob("[0-9]*_*.py"))
+        return any(numbered(p.name) in names for p in path.glob("[0-9]*_*.py"))
     here = Path(said) if said else Path.cwd()
     for path in [here] if said else [here, *here.parents]:
         if has_exercises(path):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 
-from .exercise import Exercise
+from .exercise import HOLE, Exercise
 
 LABELS = ("where", "the form of it", "the line", "the code")
 
@@ -19,7 +19,8 @@ def hint(exercise: Exercise, level: int, learner: str) -> str:
 
 
 def next_line(exercise: Exercise, learner: str) -> str:
-    have = {meaning(line) for line in learner.splitlines()}
+    written = "\n".join(hole[3] for hole in HOLE.finditer(learner)) or learner            # between the marks
+    have = {meaning(line) for line in written.splitlines()}
     for line in "\n".join(exercise.holes).splitlines():
         if line.strip() and not line.strip().startswith("#") and meaning(line) not in have:
             return f"write   {line.strip()}"

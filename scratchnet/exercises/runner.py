@@ -19,7 +19,8 @@ from typing import NamedTuple
 from .exercise import Exercise
 from .judging import Finding
 
-LIMIT = 20.0                                    # seconds for one file
+LIMIT = 20.0                                    # seconds for one file, of the processor where the system counts those,
+PATIENCE = 3 if os.name == "posix" else 1       # and so many times as long by the clock: the machine may be busy
 START = 120.0                                   # seconds that Python may take to get ready for it
 SHOWN, MOST = 4000, 200_000                     # characters of the learner's prints: shown; before it is stopped
 BOOT = ("import sys; sys.path[:] = [sys.argv.pop(1)] + [p for p in sys.path if p]; "      # '' is the learner's folder
@@ -105,7 +106,7 @@ class Job:
     def verdict(self) -> Verdict | None:
         now = time.monotonic()
         seconds = now - self.begun
-        in_time = now - self.worker.begun < self.limit if self.worker.begun else seconds < START
+        in_time = now - self.worker.begun < PATIENCE * self.limit if self.worker.begun else seconds < START
         if self.worker.process.poll() is None and in_time:
             return None
         ended = self.worker.process.poll()
@@ -126,7 +127,7 @@ class Job:
                          "is there a print in a loop, or a loop without end?")
         if self.worker.begun is None:
             return "broken", [Finding("*", "BROKEN", "", f"the judge did not start:\n{printed}")]
-        if ended is None or ended == -getattr(signal, "SIGALRM", 0):
+        if ended is None or -ended in (getattr(signal, "SIGALRM", 0), getattr(signal, "SIGXCPU", 0)):
             return wrong("TIMEOUT", f"was stopped after {self.limit:g} seconds: "
                          "is there a loop without end?  What is to change so that it stops?")
         how = f"by signal {signal.Signals(-ended).name}" if ended < 0 else f"with exit code {ended}"

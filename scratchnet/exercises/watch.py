@@ -1,7 +1,7 @@
 """`watch`: run the current exercise whenever its file is saved.
 
-Files are asked for their time and size ten times a second: no extra package, and it works on every file
-system.  A save while a run is under way ends that run.  In a terminal, one key each: h l s n r q.
+The folder is looked at twenty times a second, each file's time and size: no extra package, and it works on
+every file system.  A save while a run is under way ends that run.  In a terminal, one key each: h l s n r q.
 """
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import os
 import sys
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Iterator
 
 from . import cli, feedback
 from .exercise import Exercise, course
 from .feedback import LEVELS, paint
-from .folder import Folder
+from .folder import Folder, numbered
 from .hints import hint
 from .runner import Job, Runner
 
+QUIT = ("q", "\x03", "\x04")                    # the last two: Ctrl-C and Ctrl-D
 PAUSE = 0.05                                    # seconds between two looks
 
 
@@ -30,7 +30,7 @@ class Watch:
         self.runner, self.job, self.keys = Runner(limit), None, False
         self.last: Exercise | None = None       # passed just now
         self.files = {one.name: one for one in course()}
-        self.seen = {name: state(folder.file(one)) for name, one in self.files.items()}
+        self.seen = self.states()
         self.changed: dict[str, tuple] = {}     # seen to be new, waiting to be the same twice: it is being written
 
     def loop(self) -> int:
@@ -78,17 +78,27 @@ class Watch:
 
     def look(self) -> None:
         """Find a file that was saved, and run it."""
-        for name, one in self.files.items():
-            now = state(self.folder.file(one))
-            if now == self.seen[name]:
+        for name, now in self.states().items():
+            if now == self.seen.get(name):
                 self.changed.pop(name, None)
-            elif now is None or self.changed.get(name) != now:
-                self.changed[name] = now        # gone, or new: editors rename, and write in several steps
+            elif self.changed.get(name) != now:
+                self.changed[name] = now        # editors write in several steps: wait until two looks agree
             else:
                 self.seen[name] = self.changed.pop(name)
-                if one.name != self.current.name:
-                    self.go_to(one)
-                self.begin(one)
+                if name != self.current.name:
+                    self.go_to(self.files[name])
+                self.begin(self.files[name])
+
+    def states(self) -> dict[str, tuple]:
+        """What changes when a file is saved, for each exercise that has one."""
+        found: dict[str, tuple] = {}
+        with suppress(OSError):                 # a file that was there a moment ago, a folder that is gone
+            for entry in sorted(os.scandir(self.folder.path), key=lambda entry: entry.name, reverse=True):
+                name = numbered(entry.name)
+                if name in self.files:
+                    now = entry.stat()
+                    found[name] = now.st_mtime_ns, now.st_size, now.st_ino
+        return found
 
     def finish(self) -> None:
         """Tell the verdict when it is there; after a pass, go on to the next exercise."""
@@ -123,15 +133,7 @@ class Watch:
             self.go_to(after[0] if after else one)
         elif key == "r":
             self.begin(one)
-        return key in ("q", "\x03", "\x04")
-
-
-def state(path: Path) -> tuple | None:
-    """What changes when a file is saved; None while there is none."""
-    with suppress(OSError):
-        now = path.stat()
-        return now.st_mtime_ns, now.st_size, now.st_ino
-    return None
+        return key in QUIT
 
 
 @contextmanager
@@ -152,6 +154,12 @@ def pressed_keys() -> Iterator:
     before = termios.tcgetattr(fd)
     tty.setcbreak(fd)
     try:
-        yield lambda: os.read(fd, 1).decode("ascii", "ignore") if select.select([fd], [], [], 0)[0] else ""
+        def read() -> str:
+            try:
+                return (os.read(fd, 1) or b"q").decode("ascii", "ignore") if select.select([fd], [], [], 0)[0] else ""
+            except OSError:                     # the terminal was closed
+                return "q"
+        yield read
     finally:
-        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+        with suppress(termios.error):
+            termios.tcsetattr(fd, termios.TCSADRAIN, before)

@@ -9,6 +9,7 @@ Whatever that file does (raise, exit, loop, read, print), it does to this proces
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from .exercise import find
 from .judging import Answer, Finding, Slip
+from .runner import PATIENCE
 from .sentences import explain, syntax
 
 ROOM = 2 << 30                                  # bytes that a learner's code may take before it gets a MemoryError
@@ -61,7 +63,10 @@ def confine(limit: float) -> None:
     try:
         import resource
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(int(limit) + GRACE)
+        signal.alarm(int(PATIENCE * limit) + GRACE)
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        seconds = math.ceil(used.ru_utime + used.ru_stime + limit)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + GRACE))
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ROOM, resource.RLIM_INFINITY))
     except (ImportError, AttributeError, OSError, ValueError):             # a system without these
