@@ -17,6 +17,7 @@ from tqdm import tqdm
 from ..autograd import toposort
 from ..debug.source import names
 from ..debug.trace import Trace
+from ..kernel import use_kernels
 from ..tensor import Leaf, Tensor
 from .record import BLOCKS, record
 
@@ -44,7 +45,8 @@ def inspect(loss: Tensor, path, g=None) -> Path:
     trace = Trace(loss, g, targets=leaves)
     trace.finish()
     called = names(trace.order, sys._getframe(1))
-    page, arrays = record(trace, called, lambda steps: tqdm(steps, desc="inspect", unit=" rules", delay=2, leave=False))
+    with use_kernels("numpy"):                  # a few calls in float64: not worth compiling loops for; the pass itself is over
+        page, arrays = record(trace, called, lambda steps: tqdm(steps, desc="inspect", unit=" rules", delay=2, leave=False))
     for limit in BLOCKS:
         page["arrays"] = arrays.written(limit)
         if sum(len(a["data"]) for a in page["arrays"]) <= BUDGET:
