@@ -121,7 +121,7 @@ def names(order: list, frame) -> dict:
             elif not inner:
                 text = place(node)
                 text = text.text[text.start:text.end]
-                if len(text) <= 36 and "\n" not in text:
+                if len(text) <= 44 and "\n" not in text:
                     found[node] = text
     return found
 

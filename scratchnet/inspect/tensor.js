@@ -1,6 +1,6 @@
 // A tensor as a picture: shape, statistics, heat map, table.  One View per tensor of the current step.
 
-const NEGATIVE = [0, 114, 178], POSITIVE = [213, 94, 0], WIDEST = 400;
+const ENDS = {light: [[0, 114, 178], [213, 94, 0]], dark: [[86, 180, 233], [255, 140, 40]]}, WIDEST = 400;      // negative, positive
 
 function text(value) {
   if (value === undefined || value === null) return "?";
@@ -115,7 +115,7 @@ class View {
     }
     const reach = this.reach(sizes);
     for (const [row, column, value] of cells) {
-      const part = Math.min(1, Math.abs(value) / reach), end = value < 0 ? NEGATIVE : POSITIVE;
+      const part = Math.min(1, Math.abs(value) / reach), end = ENDS[dark ? "dark" : "light"][value < 0 ? 0 : 1];
       const colour = Number.isFinite(value) ? zero.map((z, k) => z + (end[k] - z) * part) : [224, 0, 42];
       pixels.data.set([...colour, 255], 4 * (row * across + column));
       if (value < 0 && part > 0.02) negative.push([row, column]);
