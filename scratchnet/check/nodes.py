@@ -125,18 +125,41 @@ def run_rule(rule: Callable, reads: list[str], d: Draw, g, name: str):
     return rule(sealed(g), **{k: sealed(known[k]) if isinstance(known[k], np.ndarray) else known[k] for k in reads})
 
 
-def wrong(d: Draw, name: str, tol: float, rng) -> Verdict | None:
-    """The verdict, if this node's gradient for its input `name` is wrong."""
+def judged(d: Draw, name: str, tol: float, rng) -> Verdict:
+    """This node's gradient for its input `name`, held against the slopes of its own forward."""
     x = d.inputs[name]
     if d.crash or d.got[name][0] is None or d.got[name][0].shape != x.shape:
         return Verdict(np.inf, np.ones(x.shape, bool), np.zeros(x.shape, bool))
-    v = compare(d, name, tol) if x.size <= EVERY_ENTRY and d.affordable(name) else along_directions(d, name, tol, rng, DIRECTIONS)
-    return v if v.wrong.any() else None
+    small = x.size <= EVERY_ENTRY and d.affordable(name)
+    return compare(d, name, tol) if small else along_directions(d, name, tol, rng, DIRECTIONS)
+
+
+def wrong(d: Draw, name: str, tol: float, rng) -> Verdict | None:
+    """The verdict, if it is that the gradient is wrong."""
+    verdict = judged(d, name, tol, rng)
+    return verdict if verdict.wrong.any() else None
 
 
 def blame(runs: list[tuple[Callable, dict]], rng, tol: float = 1e-6) -> list[Finding]:
     """The wrong rules, each once with all its nodes.  runs: per draw, () → (y, g) on Tensors, and {leaf: name}."""
     suspects: dict[tuple, list[Suspect]] = {}
+    for call, edge, d, verdict, leaf in rules_of(runs, rng, tol):
+        if verdict.wrong.any():
+            suspects.setdefault((call.node.op, edge_name(edge)), []).append(Suspect(d, verdict, call, leaf))
+    return [finding(name, found, rng, tol) for (_, name), found in suspects.items()]
+
+
+def explained_by_kinks(runs: list[tuple[Callable, dict]], rng, tol: float = 1e-6) -> bool:
+    """Is every rule right, and some input at a kink?  Each then made a legal choice, and so is what they make together:
+
+    relu(x) − relu(−x) = x has slope 1, but at 0 the rules, 0 each, give 0.
+    """
+    verdicts = [verdict for _, _, _, verdict, _ in rules_of(runs, rng, tol)]
+    return not any(v.wrong.any() for v in verdicts) and any(v.kinks.any() for v in verdicts)
+
+
+def rules_of(runs, rng, tol: float) -> Iterator[tuple]:
+    """(call, edge, draw, verdict, leaf's name or None) of every rule that ran."""
     for run, names in runs:
         with watched() as calls:
             y, g = run()
@@ -147,10 +170,7 @@ def blame(runs: list[tuple[Callable, dict]], rng, tol: float = 1e-6) -> list[Fin
             for edge in call.node.edges:
                 name = edge_name(edge)
                 d = node_draw(call, name, reached[call.node], rng)
-                verdict = wrong(d, name, tol, rng)
-                if verdict is not None:
-                    suspects.setdefault((call.node.op, name), []).append(Suspect(d, verdict, call, names.get(edge.node)))
-    return [finding(name, found, rng, tol) for (_, name), found in suspects.items()]
+                yield call, edge, d, judged(d, name, tol, rng), names.get(edge.node)
 
 
 class Suspect(NamedTuple):

@@ -95,19 +95,26 @@ def compare_there(d: Draw, rng, here: dict) -> list[Finding]:
         return []
     v = {n: rng.uniform(0.5, 1, moved[n].shape) * moved[n] for n in d.wrt}        # steps in proportion: signs stay
 
+    for along in (d.wrt, *([n] for n in d.wrt)):               # all inputs together; then which of them did not follow
+        if not fits_there(d, moved, {n: v[n] for n in along}, there):
+            claimed, old = (sum(float(np.sum(grads[n] * v[n])) for n in along) for grads in (there, here))
+            if abs(claimed - old) <= 1e-9 * max(abs(old), 1e-9):
+                return [STALE]
+        elif along is d.wrt:
+            return []
+    return []
+
+
+def fits_there(d: Draw, moved: dict, v: dict, there: dict) -> bool:
+    """Is the slope along v, at the moved inputs, what `there` claims, as far as it can be measured?"""
     def y(t):
         return np.asarray(d.subject.value([a + t * v[n] if n in v else a for n, a in moved.items()]), float)
     with np.errstate(all="ignore"):
         left, right = (s * d.gs[0] for s in sides(y, np.zeros(()), np.ones(()))[:2])
-    claimed = sum(float(np.sum(there[n] * v[n])) for n in d.wrt)
+    claimed = sum(float(np.sum(there[n] * v[n])) for n in v)
     low, high = np.minimum(left, right).sum(), np.maximum(left, right).sum()
-    if not np.isfinite([low, high, claimed]).all():
-        return []
     slack = 1e-4 * (np.abs(left).sum() + np.abs(right).sum()) + 1e-8 * float(np.abs(d.gs[0] * y(0.0)).sum()) + 1e-9
-    if low - slack <= claimed <= high + slack:
-        return []
-    old = sum(float(np.sum(here[n] * v[n])) for n in d.wrt)
-    return [STALE] if abs(claimed - old) <= 1e-9 * max(abs(old), 1e-9) else []
+    return not np.isfinite([low, high, claimed]).all() or low - slack <= claimed <= high + slack
 
 
 STALE = Finding("*", "STALE", "", "backward uses values cached by an earlier forward call: with other inputs in between, its "

@@ -77,8 +77,10 @@ def swapped_factor(c: Case) -> Iterator[Claim]:
     factors = [(name, np.tile(p.ravel(), len(c.A))) for name, p in pool(c, c.x.shape)]
     if not factors or not c.n.any():
         return
-    probe = int(np.argmax(np.abs(c.n)))
+    probe, differs = int(np.argmax(np.abs(c.n))), np.abs(c.a - c.n) > RTOL * np.abs(c.n).max()
     for (wrong, p), (right, q) in itertools.permutations(factors, 2):
+        if np.any(differs & (p == 0) & (q == 0)):              # 0 = 0 explains nothing where A and N differ
+            continue
         left, expected = c.a[probe] * q[probe], c.n[probe] * p[probe]
         if abs(left - expected) <= 1e-5 * (abs(left) + abs(expected)) and np.any(c.n * p) and residual(c.a * q, c.n * p) < RTOL:
             yield Claim(12, "FACTOR", f"{wrong} instead of {right}", f"the factor is {wrong} where it should be {right}")
