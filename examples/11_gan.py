@@ -1,7 +1,6 @@
 """11 · A generative adversarial network of dense layers: a forger and an expert, and how they learn from each other.
 
     python examples/11_gan.py                          MNIST if it can be had, else drawn digits
-    python examples/11_gan.py --recipe plain           the game with nothing but its two losses
     python examples/11_gan.py --resume --epochs 20     go on from the checkpoint in --out
 
 Read scratchnet/models/gan.py beside this one: the two players' steps, and where the graph is cut.  The losses are
@@ -12,12 +11,8 @@ Expected last line:  Fréchet distance … (last weights …; real images …), 
 from gan_study import Recipe, main
 
 from scratchnet.models import gan_networks
-from scratchnet.models.gan_losses import R1
 
-RECIPES = {
-    "r1": Recipe("dense layers, non-saturating loss, R1", gan_networks.dense, penalty=R1(0.5, every=8), lr=5e-4),
-    "plain": Recipe("dense layers, non-saturating loss", gan_networks.dense, lr=2e-4),
-}
+RECIPES = {"dense": Recipe("dense layers, non-saturating loss", gan_networks.dense, lr=2e-4)}
 
 if __name__ == "__main__":
     main(__doc__, RECIPES, "out/gan")
