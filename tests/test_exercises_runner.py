@@ -84,7 +84,10 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+QUICK = {"not begun", "syntax error", "None returned", "wrong shape", "error", "endless loop", "changed signature", "hard exit"}
+
+
+@pytest.mark.parametrize("fault", [f if f in QUICK else pytest.param(f, marks=pytest.mark.full) for f in FAULTS])
 def test_every_fault_gets_a_sentence(fault, tmp_path, runner):
     content, code, words = FAULTS[fault]
     path = tmp_path / SCALAR.filename
@@ -98,6 +101,7 @@ def test_every_fault_gets_a_sentence(fault, tmp_path, runner):
     assert json.loads(json.dumps(as_json(verdict, 0)))["findings"][0]["code"] == code
 
 
+@pytest.mark.full
 def test_what_a_file_prints_is_shown_and_cut(tmp_path, runner):
     path = tmp_path / SCALAR.filename
     path.write_text(body("print('h is', h, end='\\n' * 3000); return (f(x + h) - f(x - h)) / (2 * h)"),
@@ -214,6 +218,7 @@ def test_package_is_only_read_and_the_folder_may_move(tmp_path):
     assert sorted(p for p in package.rglob("*.*") if "__pycache__" not in str(p)) == before
 
 
+@pytest.mark.full
 def test_modules_of_the_learners_folder_do_not_replace_ours(folder, runner):
     (folder.path / "numpy.py").write_text("raise SystemExit('not NumPy')")
     folder.file(SCALAR).write_text(SCALAR.answer, encoding="utf-8")

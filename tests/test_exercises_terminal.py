@@ -115,6 +115,7 @@ def test_a_new_users_path(tmp_path, terminal):
     assert listed.close() == 0
 
 
+@pytest.mark.full
 def test_ctrl_c_leaves_no_process_behind(tmp_path, terminal):
     folder = tmp_path / "x"
     subprocess.run([sys.executable, "-m", "scratchnet.exercises", "start", str(folder)], cwd=ROOT, check=True,
