@@ -149,15 +149,6 @@ def blame(runs: list[tuple[Callable, dict]], rng, tol: float = 1e-6) -> list[Fin
     return [finding(name, found, rng, tol) for (_, name), found in suspects.items()]
 
 
-def explained_by_kinks(runs: list[tuple[Callable, dict]], rng, tol: float = 1e-6) -> bool:
-    """Is every rule right, and some input at a kink?  Each then made a legal choice, and so is what they make together:
-
-    relu(x) − relu(−x) = x has slope 1, but at 0 the rules, 0 each, give 0.
-    """
-    verdicts = [verdict for _, _, _, verdict, _ in rules_of(runs, rng, tol)]
-    return not any(v.wrong.any() for v in verdicts) and any(v.kinks.any() for v in verdicts)
-
-
 def rules_of(runs, rng, tol: float) -> Iterator[tuple]:
     """(call, edge, draw, verdict, leaf's name or None) of every rule that ran."""
     for run, names in runs:
