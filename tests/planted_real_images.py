@@ -189,6 +189,19 @@ def overlapping_windows_overwrite_each_other():
     return forward, backward, sample
 
 
+@reported("Theano #4568", "x", "KINK", "MISROUTED", "RATIO")
+def every_one_of_several_largest_gets_all():
+    def forward(x):
+        return x.max(axis=1)
+
+    def backward(g, x):
+        return g[:, None] * (x == x.max(axis=1, keepdims=True))
+
+    def sample(rng):
+        return rng.integers(0, 2, sizes(rng, 2, low=3)).astype(float),
+    return forward, backward, sample
+
+
 @reported("pytorch #188345", "x", "SHIFTED", "CONST:padding=0", "CONST:pad=0")
 def average_pooling_forgets_the_padding():
     def forward(x, size, padding):
