@@ -1,4 +1,4 @@
-"""07 · Autoencoder against VAE: why one can draw new digits from the one, and not from the other.
+"""07 · Autoencoder against VAE: what lies between their codes, and what a draw from each becomes.
 
     python examples/07_ae_against_vae.py                       MNIST if it can be had, else drawn digits
     python examples/07_ae_against_vae.py --strips 2 5 10 20    also reconstructions at these numbers of codes
