@@ -140,8 +140,8 @@ class Conv2d(Layer):
         self.b = parameter(np.zeros(filters, np.float32)) if bias else None
         self.settings = dict(stride=stride, padding=padding, dilation=dilation)
 
-    def forward(self, x: Array) -> Tensor:
-        return ops.conv2d(x, self.w, self.b, **self.settings)
+    def forward(self, x: Array, relu: bool = False) -> Tensor:
+        return (ops.conv2d_relu if relu else ops.conv2d)(x, self.w, self.b, **self.settings)
 
 
 class ConvTranspose2d(Layer):
@@ -153,8 +153,8 @@ class ConvTranspose2d(Layer):
         self.b = parameter(np.zeros(channels, np.float32)) if bias else None
         self.settings = dict(stride=stride, padding=padding, output_padding=output_padding, dilation=dilation)
 
-    def forward(self, x: Array) -> Tensor:
-        return ops.conv_transpose2d(x, self.w, self.b, **self.settings)
+    def forward(self, x: Array, relu: bool = False) -> Tensor:
+        return (ops.conv_transpose2d_relu if relu else ops.conv_transpose2d)(x, self.w, self.b, **self.settings)
 
 
 class BatchNorm(Layer):
@@ -223,12 +223,34 @@ class Sequential(Layer):
         self.layers = layers
 
     def forward(self, x: Array) -> Tensor:
-        for layer in self.layers:
-            x = layer(x)
+        todo = list(self.layers)
+        while todo:
+            layer = todo.pop(0)
+            if todo and joined.fit(layer, todo[0]):
+                del todo[0]
+                x = layer(x, relu=True)
+            else:
+                x = layer(x)
         return x
 
     def __getitem__(self, i):
         return self.layers[i]
+
+
+class joined:
+    """with joined(): a Sequential takes a convolution and the ReLU behind it as one op, which is faster (ops/conv_relu.py)."""
+    on = False
+
+    def __enter__(self):
+        self.before, joined.on = joined.on, True
+
+    def __exit__(self, *exception):
+        joined.on = self.before
+
+    @staticmethod
+    def fit(layer: Layer, after: Layer) -> bool:
+        replaced = any(op.replacements for op in (ops.relu, ops.conv2d, ops.conv2d_transpose))     # by sn.replaced
+        return joined.on and type(layer) in (Conv2d, ConvTranspose2d) and type(after) is ReLU and not replaced
 
 
 class ReLU(Layer):

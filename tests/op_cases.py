@@ -16,7 +16,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import scratchnet as sn
-from scratchnet.ops import broadcast, conv, elementwise, pool, shape
+from scratchnet.ops import broadcast, conv, conv_relu, elementwise, pool, shape
 from scratchnet.ops.matmul import product
 
 REGIMES = ("distinct", "ones", "equal")
@@ -363,6 +363,25 @@ def _(d):
     N, C, F, KL, HW, IJ, settings = geometry(d)
     b = d.real(C) if d.pick(True, False) else None
     return {"g": d.real((N, F, *IJ)), "w": d.real((F, C, *KL)), "b": b}, {"size": HW, **settings}
+
+
+def off_the_kink(convolution, inputs: dict, settings: dict) -> tuple:
+    """A convolution's case whose outputs keep away from 0: its bias moved to where the widest gap is."""
+    z = convolution(**{k: v for k, v in inputs.items() if v is not None}, **settings)
+    shifts = np.arange(-64, 65) / 32
+    gaps = np.abs(np.moveaxis(z, 1, 0).reshape(z.shape[1], -1, 1) + shifts).min(axis=1)         # (channels, shifts)
+    b = 0 if inputs["b"] is None else inputs["b"]
+    return {**inputs, "b": b + shifts[gaps.argmax(axis=1)]}, settings
+
+
+@draws(conv_relu.conv2d_relu)
+def _(d):
+    return off_the_kink(sn.conv2d, *TABLE[sn.conv2d](d))
+
+
+@draws(conv_relu.conv2d_transpose_relu)
+def _(d):
+    return off_the_kink(conv.conv2d_transpose, *TABLE[conv.conv2d_transpose](d))
 
 
 @draws(conv.conv2d_weight)

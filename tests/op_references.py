@@ -11,7 +11,7 @@ from itertools import product as all_indices
 import numpy as np
 
 import scratchnet as sn
-from scratchnet.ops import broadcast, conv, elementwise, pool, shape as shapes
+from scratchnet.ops import broadcast, conv, conv_relu, elementwise, pool, shape as shapes
 from scratchnet.ops.matmul import product
 from tests.op_cases import pair
 
@@ -293,6 +293,18 @@ def _(g, w, b=None, *, size, stride=1, padding=0, dilation=1):
     for n, f, c, k, l, i, j, h, v in taps(x.shape, w.shape, g.shape, stride, padding, dilation):
         x[n, c, h, v] += g[n, f, i, j] * w[f, c, k, l]
     return add_bias(x, b)
+
+
+@reference_of(conv_relu.conv2d_relu)
+def _(x, w, b=None, **settings):
+    z = REFERENCE[sn.conv2d](x, w, b, **settings)
+    return np.where(z.real > 0, z, 0)
+
+
+@reference_of(conv_relu.conv2d_transpose_relu)
+def _(g, w, b=None, **settings):
+    z = REFERENCE[conv.conv2d_transpose](g, w, b, **settings)
+    return np.where(z.real > 0, z, 0)
 
 
 @reference_of(conv.conv2d_weight)

@@ -63,7 +63,8 @@ def real(name: str, N: int, dtype=np.float32) -> tuple:
         "conv_y": (a(N, 32, 14, 14), a(64, 32, 3, 3), a(64), TWO, ONE, ONE),
         "conv_dx": (a(N, 64, 7, 7), a(64, 32, 3, 3), a(32), (14, 14), TWO, ONE, ONE),
         "conv_dw": (a(N, 32, 14, 14), a(N, 64, 7, 7), (3, 3), TWO, ONE, ONE),
-        "conv_y_dw": (a(N, 32, 14, 14), a(64, 32, 3, 3), a(N, 64, 7, 7), TWO, ONE, ONE),
+        "conv_dw_db": (a(N, 32, 14, 14), a(N, 64, 7, 7), (3, 3), TWO, ONE, ONE, a(N, 64, 7, 7)),
+        "conv_y_dw_db": (a(N, 32, 14, 14), a(64, 32, 3, 3), a(N, 64, 7, 7), TWO, ONE, ONE),
         "channel_sum": (a(N, 32, 28, 28),),
         "argmax_windows": (a(N, 32, 14, 14), TWO, TWO, (0, 0)),
         "take_pixels": (a(N, 32, 14, 14), where),
@@ -570,7 +571,7 @@ import numpy as np, scratchnet as sn
 from scratchnet.kernel import Kernel
 from tests.test_kernel_cache import bits, real
 sn.set_threads(3)
-names = ["conv_y", "conv_dx", "conv_dw", "conv_y_dw"]
+names = ["conv_y", "conv_dx", "conv_dw_db", "conv_y_dw_db"]
 args = {name: real(name, 34) for name in names}
 right = {name: bits(name, args[name]) for name in names}
 def good(): return all(bits(name, args[name]) == right[name] for name in names)

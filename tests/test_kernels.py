@@ -45,13 +45,14 @@ def some_geometry(d):
 
 def conv_y(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
-    return numbers((N, C, *HW)), numbers((F, C, *KL)), numbers((F,)) if d.pick(True, False) else None, *pairs(settings)
+    b = numbers((F,)) if d.pick(True, False) else None
+    return numbers((N, C, *HW)), numbers((F, C, *KL)), b, *pairs(settings), d.pick(False, True)
 
 
 def conv_dx(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
     b = numbers((C,)) if d.pick(True, False) else None
-    return numbers((N, F, *IJ)), numbers((F, C, *KL)), b, HW, *pairs(settings)
+    return numbers((N, F, *IJ)), numbers((F, C, *KL)), b, HW, *pairs(settings), d.pick(False, True), where(d, numbers, (N, F, *IJ))
 
 
 def conv_dw(d, numbers):
@@ -59,9 +60,19 @@ def conv_dw(d, numbers):
     return numbers((N, C, *HW)), numbers((N, F, *IJ)), KL, *pairs(settings)
 
 
-def conv_y_dw(d, numbers):
+def conv_dw_db(d, numbers):
+    x, g, *rest = conv_dw(d, numbers)
+    return x, g, *rest, where(d, numbers, g.shape)
+
+
+def conv_y_dw_db(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
-    return numbers((N, C, *HW)), numbers((F, C, *KL)), numbers((N, F, *IJ)), *pairs(settings)
+    return (numbers((N, C, *HW)), numbers((F, C, *KL)), numbers((N, F, *IJ)), *pairs(settings), where(d, numbers, (N, C, *HW)))
+
+
+def where(d, numbers, shape):
+    """A ReLU's output, or None."""
+    return np.maximum(numbers(shape), 0) if d.pick(True, False) else None
 
 
 def images(d, numbers):
@@ -169,7 +180,9 @@ ROWS = {                                        # kernel -> (drawn arguments, ar
     "conv_y": (conv_y, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((5,)), TWO, ONE, ONE)),
     "conv_dx": (conv_dx, lambda n: (n((37, 5, 5, 5)), n((5, 3, 3, 2)), n((3,)), (9, 8), TWO, ONE, ONE)),
     "conv_dw": (conv_dw, lambda n: (n((37, 3, 9, 8)), n((37, 5, 5, 5)), (3, 2), TWO, ONE, ONE)),
-    "conv_y_dw": (conv_y_dw, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((37, 5, 5, 5)), TWO, ONE, ONE)),
+    "conv_dw_db": (conv_dw_db, lambda n: (n((37, 3, 9, 8)), n((37, 5, 5, 5)), (3, 2), TWO, ONE, ONE, n((37, 5, 5, 5)))),
+    "conv_y_dw_db": (conv_y_dw_db, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((37, 5, 5, 5)), TWO, ONE, ONE,
+                                              n((37, 3, 9, 8)))),
     "channel_sum": (images, lambda n: (n((37, 5, 9, 8)),)),
     "argmax_windows": (argmax_windows, lambda n: (n((17, 3, 9, 8)), (3, 2), TWO, ONE)),
     "take_pixels": (take_pixels, lambda n: (n((17, 3, 4, 4)), np.arange(17 * 12).reshape(17, 3, 2, 2) % 16)),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import scratchnet as sn
-from scratchnet.ops import broadcast, conv, elementwise, pool, shape
+from scratchnet.ops import broadcast, conv, conv_relu, elementwise, pool, shape
 from scratchnet.ops.matmul import product
 from tests.op_cases import TABLE, name_of
 
@@ -64,6 +64,8 @@ KNOWN = [                                       # op, inputs, settings, result
     (sn.conv2d, (IMAGE, CROSS, [100]), {}, [[[[111, 114], [120, 123]]]]),
     (sn.conv2d, (IMAGE, CROSS), {"stride": 2, "padding": 1}, [[[[2, 6], [14, 23]]]]),
     (sn.conv2d, (IMAGE, CROSS), {"dilation": 2}, [[[[19]]]]),
+    (conv_relu.conv2d_relu, (IMAGE, CROSS, [-20]), {}, [[[[0, 0], [0, 3]]]]),
+    (conv_relu.conv2d_transpose_relu, ([[[[1, 10]]]], CROSS, [-5]), {"size": (2, 3)}, [[[[0, 5, 0], [0, 0, 15]]]]),
     (conv.conv2d_transpose, ([[[[1, 10]]]], CROSS), {"size": (2, 3)}, [[[[1, 10, 0], [0, 2, 20]]]]),
     (conv.conv2d_weight, (IMAGE, [[[[1, 0], [0, 10]]]]), {"size": (2, 2)}, [[[[51, 62], [84, 95]]]]),
     (sn.conv_transpose2d, ([[[[1, 10]]]], CROSS), {"stride": 2}, [[[[1, 0, 10, 0], [0, 2, 0, 20]]]]),

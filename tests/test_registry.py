@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import scratchnet as sn
 from scratchnet import models, ops
 from scratchnet.op import Op
-from scratchnet.ops import broadcast, conv, elementwise, pool, shape
+from scratchnet.ops import broadcast, conv, conv_relu, elementwise, pool, shape
 from scratchnet.ops.matmul import product
 from tests.conftest import KERNELS, for_all, size
 from tests.op_cases import REGIMES, TABLE, Draw, cases, name_of, pair
@@ -45,6 +45,7 @@ LINEAR = {
 # ops with kinks or ties are linear too wherever no kink is crossed: ⟨g, y⟩ = ⟨x, dx⟩ holds for them as well
 LINEAR.update({f: ["x"] for f in (sn.abs, sn.relu, sn.leaky_relu, sn.max, sn.max_pool2d)})
 LINEAR.update({f: ["ab"] for f in (sn.maximum, sn.minimum)})
+LINEAR.update({conv_relu.conv2d_relu: ["xb", "wb"], conv_relu.conv2d_transpose_relu: ["gb", "wb"]})
 CURVED = {sn.power, sn.exp, sn.log, sn.sqrt, sn.tanh, sn.sigmoid, sn.softplus, sn.clip, sn.var, sn.logsumexp,
           sn.softmax, sn.log_softmax, sn.mse, sn.bce_with_logits, sn.cross_entropy, sn.gaussian_kl}
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import ops
-from ..layers import Array, Conv2d, ConvTranspose2d, Dense, Flatten, Layer, ReLU, Reshape, Sequential
+from ..layers import Array, Conv2d, ConvTranspose2d, Dense, Flatten, Layer, ReLU, Reshape, Sequential, joined
 from ..optim import Optimiser
 from ..rng import generator
 from ..tensor import Tensor
@@ -132,7 +132,8 @@ def corrupt(x: np.ndarray, noise: str, amount: float, rng=None) -> np.ndarray:
 def train_step(model: Autoencoder, optimiser: Optimiser, x: np.ndarray, *, noise: str | None = None, amount: float = 0.3,
                rng=None) -> float:
     """One step on a batch; with noise, "mask" or "gauss", a step of denoising.  Returns the loss before it."""
-    loss = model.loss(x, corrupt(x, noise, amount, rng) if noise else None)
+    with joined():
+        loss = model.loss(x, corrupt(x, noise, amount, rng) if noise else None)
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import ops
-from ..layers import Array, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d, ReLU, Sequential
+from ..layers import Array, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d, ReLU, Sequential, joined
 from ..optim import Optimiser
 from ..rng import generator
 from ..tensor import Tensor
@@ -53,7 +53,8 @@ class Classifier(Layer):
 
 def train_step(model: Classifier, optimiser: Optimiser, x: Array, labels: np.ndarray) -> float:
     """One step on a batch; returns the loss before it."""
-    loss = model.loss(x, labels)
+    with joined():
+        loss = model.loss(x, labels)
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()

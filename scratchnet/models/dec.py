@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import ops
-from ..layers import Array, Layer, parameter
+from ..layers import Array, Layer, joined, parameter
 from ..optim import Optimiser
 from ..tensor import Tensor
 from .images import check_images, in_batches
@@ -67,7 +67,8 @@ class DEC(Layer):
 
 def train_step(model: DEC, optimiser: Optimiser, x: np.ndarray, p: np.ndarray) -> float:
     """One step on a batch and its rows of P.  Returns the loss before it."""
-    loss = model.loss(x, p)
+    with joined():
+        loss = model.loss(x, p)
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()

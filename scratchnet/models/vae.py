@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import ops
-from ..layers import Array, Conv2d, ConvTranspose2d, Dense, Flatten, Layer, ReLU, Reshape, Sequential
+from ..layers import Array, Conv2d, ConvTranspose2d, Dense, Flatten, Layer, ReLU, Reshape, Sequential, joined
 from ..optim import Optimiser
 from ..rng import generator
 from ..tensor import Tensor
@@ -97,7 +97,8 @@ def train_step(model: VAE, optimiser: Optimiser, x: Array, *, beta: float = 1.0,
 
     Returns (reconstruction, KL) before the step, unweighted.
     """
-    terms = model.loss(x, reconstruction=reconstruction, kl=beta, rng=rng)
+    with joined():
+        terms = model.loss(x, reconstruction=reconstruction, kl=beta, rng=rng)
     optimiser.zero_grad()
     terms.total.backward()
     optimiser.step()

@@ -1,6 +1,6 @@
 """All ops, one adjoint family per file, and the one table that puts operators on Tensor.
 
-    broadcast.py     broadcast_to, sum_to          conv.py       conv2d and its two relatives
+    broadcast.py     broadcast_to, sum_to          conv.py       conv2d and its two relatives; conv_relu.py: with ReLU
     elementwise.py   add … clip, where             pool.py       max and mean of windows
     shape.py         reshape … getitem             normalize.py  what batch normalisation does
     reduce.py        sum … log_softmax             loss.py       mse, cross-entropies, KL
@@ -11,6 +11,7 @@ import numpy as np
 from ..tensor import Tensor
 from .broadcast import broadcast_to, sum_to
 from .conv import conv2d, conv2d_transpose, conv2d_weight, conv_transpose2d
+from .conv_relu import conv2d_relu, conv2d_transpose_relu, conv_transpose2d_relu
 from .elementwise import (abs, add, clip, div, exp, leaky_relu, log, maximum, minimum, mul, neg, power, relu,
                           sigmoid, softplus, sqrt, sub, tanh, where)
 from .loss import bce_with_logits, cross_entropy, gaussian_kl, mse

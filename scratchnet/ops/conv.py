@@ -26,7 +26,7 @@ from ..op import op
 from .channel_kernels import channel_sum
 from .conv_checks import check_conv, check_transpose, check_weight, steps, transposed_size
 from . import conv_fast                         # the Numba versions of the three kernels
-from .conv_kernels import conv_dw, conv_dx, conv_y, conv_y_dw
+from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_y, conv_y_dw_db
 from .reduce import sum
 
 
@@ -54,11 +54,11 @@ def conv2d_db(g):
 
 @conv2d.fast_vjp
 def conv2d_fast(want, g, x, w, stride, padding, dilation):
-    """The same rules by the kernels; only the bias gains: 1 pass at the speed of memory."""
+    """The same rules by the kernels: filters and bias share a pass over g."""
     s, p, d = steps("conv2d", stride, padding, dilation)
-    return {"x": conv_dx(g, w, None, x.shape[2:], s, p, d) if "x" in want else None,
-            "w": conv_dw(x, g, w.shape[2:], s, p, d) if "w" in want else None,
-            "b": channel_sum(g) if "b" in want else None}
+    dx = conv_dx(g, w, None, x.shape[2:], s, p, d) if "x" in want else None
+    dw, db = conv_dw_db(x, g, w.shape[2:], s, p, d) if "w" in want else (None, channel_sum(g))
+    return {"x": dx, "w": dw, "b": db}
 
 
 @op
@@ -85,16 +85,18 @@ def conv2d_transpose_db(h):
 
 @conv2d_transpose.fast_vjp
 def conv2d_transpose_fast(want, h, g, w, stride, padding, dilation):
-    """Both big gradients look at h through the same windows: one im2col serves them."""
+    """Both big gradients look at h through the same windows: one im2col serves them, and h is summed on the way."""
     s, p, d = steps("conv2d_transpose", stride, padding, dilation)
     dg = dw = None
     if {"g", "w"} <= want:
-        dg, dw = conv_y_dw(h, w, g, s, p, d)
-    elif "g" in want:
-        dg = conv_y(h, w, None, s, p, d)
-    elif "w" in want:
-        dw = conv_dw(h, g, w.shape[2:], s, p, d)
-    return {"g": dg, "w": dw, "b": channel_sum(h) if "b" in want else None}
+        dg, dw, db = conv_y_dw_db(h, w, g, s, p, d)
+    else:
+        db = channel_sum(h)
+        if "g" in want:
+            dg = conv_y(h, w, None, s, p, d)
+        elif "w" in want:
+            dw = conv_dw(h, g, w.shape[2:], s, p, d)
+    return {"g": dg, "w": dw, "b": db}
 
 
 @op

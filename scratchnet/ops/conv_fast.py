@@ -17,7 +17,7 @@ import numpy as np
 from .. import memory
 from ..kernel import jit, parallel
 from .conv_checks import out_size
-from .conv_kernels import conv_dw, conv_dx, conv_y, conv_y_dw
+from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_y, conv_y_dw_db
 from .lanes import LANES, Lanes, buffer, up
 
 RUN = 4096            # bytes of a row of cols used at a time, at most: 8 to 12 such rows fill the L1 cache
@@ -27,8 +27,8 @@ ROWS = 160            # rows of cols at a time, at most: 160 × 4096 bytes stay 
 
 
 @conv_y.fast
-def conv_y_fast(x, w, b, stride, padding, dilation):
-    return correlate(x, w, b, None, w.shape[2:], stride, padding, dilation)[0]
+def conv_y_fast(x, w, b, stride, padding, dilation, relu=False):
+    return correlate(x, w, b, None, w.shape[2:], stride, padding, dilation, relu)[0]
 
 
 @conv_dw.fast
@@ -36,13 +36,23 @@ def conv_dw_fast(x, g, size, stride, padding, dilation):
     return correlate(x, None, None, g, size, stride, padding, dilation)[1]
 
 
-@conv_y_dw.fast
-def conv_y_dw_fast(x, w, g, stride, padding, dilation):
-    return correlate(x, w, None, g, w.shape[2:], stride, padding, dilation)
+@conv_dw_db.fast
+def conv_dw_db_fast(x, g, size, stride, padding, dilation, y=None):
+    return correlate(x, None, None, g, size, stride, padding, dilation, g_where=y)[1:3]
 
 
-def correlate(x, w, b, g, size, stride, padding, dilation):
-    """(y, dw): y = conv2d(x, w, b) if w is given, dw = conv2d_weight(x, g) if g is given; one im2col for both."""
+@conv_y_dw_db.fast
+def conv_y_dw_db_fast(x, w, g, stride, padding, dilation, y=None):
+    out, dw, _, db = correlate(x, w, None, g, w.shape[2:], stride, padding, dilation, x_where=y)
+    return out, dw, db
+
+
+def correlate(x, w, b, g, size, stride, padding, dilation, relu=False, x_where=None, g_where=None):
+    """(y, dw, Σ g, Σ x): y = conv2d(x, w, b) if w is given, dw = conv2d_weight(x, g) if g is given; one im2col for both.
+
+    The sums are those over each channel, made together with dw.  relu: the positive part of y.
+    x_where, g_where: x and g count only where these are above 0.
+    """
     F = len(w) if g is None else g.shape[1]
     plan = Plan(x.shape[1:], F, size, stride, padding, dilation, x.dtype)
     blocks, want_y, want_dw = -(-len(x) // LANES), w is not None, g is not None
@@ -52,27 +62,30 @@ def correlate(x, w, b, g, size, stride, padding, dilation):
     filters = np.ascontiguousarray(filters.reshape(up(F, 5), plan.pieces, plan.rows).transpose(1, 0, 2))
     y = memory.empty((len(x) if want_y else 0, F, plan.I, plan.J), x.dtype)
     parts = np.zeros((blocks if want_dw else 1, up(F), plan.pieces * plan.rows), x.dtype)  # dw, block by block
+    g_sums, x_sums = np.zeros((blocks, F), x.dtype), np.zeros((blocks, x.shape[1]), x.dtype)
 
     def work(todo):
         image, cols = plan.image(), plan.columns(plan.rows)
         out, incoming = plan.output(want_y), plan.output(want_dw)
         for block in todo:
-            image.load(x, block)
+            image.load(x, block, x_where)
             if want_dw:
-                incoming.load(g, block)
+                incoming.load(g, block, g_where)
+                incoming.sum(g_sums[block])
+                image.sum(x_sums[block])
             if want_y:
                 out.fill(b)
             block_conv(image.array, filters, out.array, incoming.array, parts[block if want_dw else 0], cols,
                        plan.layout, plan.I, plan.CKL, plan.chunk, want_y, want_dw)
             if want_y:
-                out.store(y, block)
+                out.store(y, block, relu)
     parallel(work, blocks)
     dw = parts.sum(axis=0)[:F, :plan.CKL].reshape(F, x.shape[1], *size) if want_dw else None
-    return y, dw
+    return y, dw, g_sums.sum(axis=0), x_sums.sum(axis=0)
 
 
 @conv_dx.fast
-def conv_dx_fast(g, w, b, size, stride, padding, dilation):
+def conv_dx_fast(g, w, b, size, stride, padding, dilation, relu=False, y=None):
     (N, F), C = g.shape[:2], w.shape[1]
     plan = Plan((C, *size), F, w.shape[2:], stride, padding, dilation, g.dtype)
     filters = np.zeros((plan.pieces, up(plan.rows, 5), up(F)), g.dtype)
@@ -84,10 +97,10 @@ def conv_dx_fast(g, w, b, size, stride, padding, dilation):
     def work(todo):
         out, image, cols = plan.output(), plan.image(), plan.columns(filters.shape[1])
         for block in todo:
-            out.load(g, block)
+            out.load(g, block, y)
             image.fill(b)
             block_transpose(out.array, filters, image.array, cols, plan.layout, plan.I, plan.CKL, plan.chunk, plan.rows)
-            image.store(x, block)
+            image.store(x, block, relu)
     parallel(work, -(-N // LANES))
     return x
 
@@ -107,8 +120,9 @@ class Plan:
         self.chunk = min(I, max(1, RUN // (LANES * J * dtype.itemsize)))   # image rows at a time
         self.pieces = -(-self.CKL // ROWS)
         self.rows = up(-(-self.CKL // self.pieces))                        # rows (c,k,l) of cols at a time
-        self.image = lambda: Lanes(C, at, height * t * width, dtype)
-        self.output = lambda needed=True: Lanes(F if needed else 0, np.arange(I * J), I * J, dtype)
+        border, pixels, none = np.setdiff1d(np.arange(height * t * width), at), np.arange(I * J), np.arange(0)
+        self.image = lambda: Lanes(C, at, border, dtype)
+        self.output = lambda needed=True: Lanes(F if needed else 0, pixels, none, dtype)
         self.columns = lambda rows: buffer(rows, LANES * self.chunk * J, dtype)
 
 # ---- a block of sixteen images ------------------------------------------------------------------------

@@ -15,23 +15,28 @@ def windows(x, size, s, p, d):
 
 
 @kernel
-def conv_y(x, w, b, s, p, d):
-    """y[n,f,i,j] = Σ_ckl cols[n,c,k,l,i,j] · w[f,c,k,l] + b[f]"""
+def conv_y(x, w, b, s, p, d, relu=False):
+    """y[n,f,i,j] = Σ_ckl cols[n,c,k,l,i,j] · w[f,c,k,l] + b[f]; relu: its positive part"""
     y = np.einsum("ncklij,fckl->nfij", windows(x, w.shape[2:], s, p, d), w, optimize=True)
-    return y if b is None else y + b[:, None, None]
+    y = y if b is None else y + b[:, None, None]
+    return np.maximum(y, 0) if relu else y
 
 
 @kernel
-def conv_dx(g, w, b, size, s, p, d):
-    """x[n,c, s·i+d·k−p, s·j+d·l−p] += Σ_f g[n,f,i,j] · w[f,c,k,l]: windows overlap, so one tap at a time."""
-    cols = np.einsum("nfij,fckl->ncklij", g, w, optimize=True)
+def conv_dx(g, w, b, size, s, p, d, relu=False, y=None):
+    """x[n,c, s·i+d·k−p, s·j+d·l−p] += Σ_f g[n,f,i,j] · w[f,c,k,l]: windows overlap, so one tap at a time.
+
+    relu: the positive part of x + b.    y: g counts only where y > 0.
+    """
+    cols = np.einsum("nfij,fckl->ncklij", kept(g, y), w, optimize=True)
     N, C, K, L, I, J = cols.shape
     (H, W), (P, Q) = size, p
     x = np.zeros((N, C, H + 2 * P, W + 2 * Q), cols.dtype)
     for k, l in np.ndindex(K, L):
         x[:, :, d[0]*k:d[0]*k + s[0]*I:s[0], d[1]*l:d[1]*l + s[1]*J:s[1]] += cols[:, :, k, l]
     x = x[:, :, P:P + H, Q:Q + W]
-    return np.ascontiguousarray(x) if b is None else x + b[:, None, None]
+    x = np.ascontiguousarray(x) if b is None else x + b[:, None, None]
+    return np.maximum(x, 0) if relu else x
 
 
 @kernel
@@ -41,6 +46,19 @@ def conv_dw(x, g, size, s, p, d):
 
 
 @kernel
-def conv_y_dw(x, w, g, s, p, d):
-    """(conv_y, conv_dw) of the same x: the two gradients of a transposed convolution, from one im2col."""
-    return conv_y.reference(x, w, None, s, p, d), conv_dw.reference(x, g, w.shape[2:], s, p, d)
+def conv_dw_db(x, g, size, s, p, d, y=None):
+    """(conv_dw, Σ_nij g): for filters and bias, one pass over g.    y: g counts only where y > 0."""
+    g = kept(g, y)
+    return conv_dw.reference(x, g, size, s, p, d), g.sum(axis=(0, 2, 3))
+
+
+@kernel
+def conv_y_dw_db(x, w, g, s, p, d, y=None):
+    """(conv_y, conv_dw, Σ_nuv x): what a transposed convolution gives back of x, from one im2col.    y: x counts only where y > 0."""
+    x = kept(x, y)
+    return conv_y.reference(x, w, None, s, p, d), conv_dw.reference(x, g, w.shape[2:], s, p, d), x.sum(axis=(0, 2, 3))
+
+
+def kept(g, y):
+    """g where y > 0, else 0; without y, g."""
+    return g if y is None else g * (y > 0)

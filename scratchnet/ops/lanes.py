@@ -33,14 +33,17 @@ def pairs(x: np.ndarray) -> np.ndarray:
 
 
 class Lanes:
-    """Memory for sixteen images of `channels`, zeros to begin with: the padding, and channels up to a multiple of 4 and 5.
+    """Memory for sixteen images of `channels`.  Zero is what no pixel will fill: the padding, and rows up to a multiple of 4 or 5.
 
-    at (pixels,)   where each pixel of an image stands;   places   how many there are, padding included.
+    at (pixels,)   where each pixel of an image stands;   border (places,)   where none does.
     """
 
-    def __init__(self, channels: int, at: np.ndarray, places: int, dtype):
-        self.array, self.at, self.channels = buffer(up(channels, 20), LANES * places, dtype), at, channels
-        self.array[...] = 0
+    def __init__(self, channels: int, at: np.ndarray, border: np.ndarray, dtype):
+        rows, self.places = max(up(channels, 4), up(channels, 5)), len(at) + len(border)
+        self.array, self.at, self.channels = buffer(rows, LANES * self.places, dtype), at, channels
+        self.array[channels:] = 0
+        if len(border):
+            self.array.reshape(rows, -1, LANES)[:channels, border] = 0
         strips = buffer(4, 4 * len(at), dtype)                 # scratch for the transposes below
         self.pairs, self.strips = pairs(self.array), (strips, pairs(strips))
 
@@ -48,35 +51,52 @@ class Lanes:
         """Every number of channel c to b[c], or to 0."""
         self.array[:self.channels] = 0 if b is None else b[:, None]
 
-    def load(self, x: np.ndarray, block: int) -> None:
-        """Images 16·block … of x (N,C,H,W); those missing from the last block are zeros."""
-        images = x.reshape(*x.shape[:2], -1)[LANES * block:LANES * (block + 1)]
-        if len(images) < LANES:
-            images = np.concatenate([images, np.zeros((LANES - len(images), *images.shape[1:]), x.dtype)])
-        images.flags.writeable = False                         # one type, so one compilation
-        to_lanes(images, self.at, *self.strips, self.pairs)
+    def load(self, x: np.ndarray, block: int, y: np.ndarray | None = None) -> None:
+        """Images 16·block … of x (N,C,H,W); those missing from the last block are zeros.  With y: x where y > 0, else 0."""
+        images = sixteen(x, block)
+        to_lanes(images, images if y is None else sixteen(y, block), y is not None, self.at, *self.strips, self.pairs)
 
-    def store(self, x: np.ndarray, block: int) -> None:
-        """Back to images 16·block … of x."""
+    def sum(self, sums: np.ndarray) -> None:
+        """sums[c] = Σ of channel c over the sixteen images: while they are in the cache, this costs next to nothing."""
+        sum_rows(self.array, self.places, sums)
+
+    def store(self, x: np.ndarray, block: int, relu: bool = False) -> None:
+        """Back to images 16·block … of x, or their positive parts."""
         images = x.reshape(*x.shape[:2], -1)[LANES * block:LANES * (block + 1)]
         whole = images if len(images) == LANES else np.empty((LANES, *images.shape[1:]), x.dtype)
-        from_lanes(self.pairs, self.at, *self.strips, whole)
+        from_lanes(self.pairs, self.at, *self.strips, whole, relu)
         if whole is not images:
             images[:] = whole[:len(images)]
 
 
+def sixteen(x: np.ndarray, block: int) -> np.ndarray:
+    """Images 16·block … of x as (16,C,pixels)."""
+    images = x.reshape(*x.shape[:2], -1)[LANES * block:LANES * (block + 1)]
+    if len(images) < LANES:
+        images = np.concatenate([images, np.zeros((LANES - len(images), *images.shape[1:]), x.dtype)])
+    images.flags.writeable = False                             # one type, so one compilation
+    return images
+
+
 @jit
-def to_lanes(x, at, strips, strip_pairs, lane_pairs):
-    """lanes[c, 16·at[q] + n] = x[n, c, q] for sixteen images and all pixels q.
+def to_lanes(x, y, positive, at, strips, strip_pairs, lane_pairs):
+    """lanes[c, 16·at[q] + n] = x[n, c, q] for sixteen images and all pixels q; if `positive`, only where y[n, c, q] > 0.
 
     A transpose in two steps, since plain loops would write one number at a time to distant places: four
     images are interleaved into a strip (LLVM makes register shuffles of it), then the strips, by pairs.
     """
+    zero, one = x.dtype.type(0), x.dtype.type(1)
     for c in range(x.shape[1]):
         for s in range(4):
             x0, x1, x2, x3, strip = x[4*s, c], x[4*s+1, c], x[4*s+2, c], x[4*s+3, c], strips[s]
-            for q in range(len(x0)):
-                strip[4*q], strip[4*q+1], strip[4*q+2], strip[4*q+3] = x0[q], x1[q], x2[q], x3[q]
+            if positive:                                       # a product, so that NaN stays NaN
+                y0, y1, y2, y3 = y[4*s, c], y[4*s+1, c], y[4*s+2, c], y[4*s+3, c]
+                for q in range(len(x0)):
+                    strip[4*q], strip[4*q+1] = x0[q] * (one if y0[q] > zero else zero), x1[q] * (one if y1[q] > zero else zero)
+                    strip[4*q+2], strip[4*q+3] = x2[q] * (one if y2[q] > zero else zero), x3[q] * (one if y3[q] > zero else zero)
+            else:
+                for q in range(len(x0)):
+                    strip[4*q], strip[4*q+1], strip[4*q+2], strip[4*q+3] = x0[q], x1[q], x2[q], x3[q]
         s0, s1, s2, s3, out = strip_pairs[0], strip_pairs[1], strip_pairs[2], strip_pairs[3], lane_pairs[c]
         for q in range(len(at)):
             a = 8 * at[q]
@@ -85,8 +105,9 @@ def to_lanes(x, at, strips, strip_pairs, lane_pairs):
 
 
 @jit
-def from_lanes(lane_pairs, at, strips, strip_pairs, x):
-    """x[n, c, q] = lanes[c, 16·at[q] + n]: to_lanes backwards."""
+def from_lanes(lane_pairs, at, strips, strip_pairs, x, relu):
+    """x[n, c, q] = lanes[c, 16·at[q] + n]: to_lanes backwards; if `relu`, its positive part."""
+    zero = x.dtype.type(0)
     for c in range(x.shape[1]):
         s0, s1, s2, s3, lane = strip_pairs[0], strip_pairs[1], strip_pairs[2], strip_pairs[3], lane_pairs[c]
         for q in range(len(at)):
@@ -95,5 +116,18 @@ def from_lanes(lane_pairs, at, strips, strip_pairs, x):
             s2[2*q], s2[2*q+1], s3[2*q], s3[2*q+1] = lane[a+4], lane[a+5], lane[a+6], lane[a+7]
         for s in range(4):
             x0, x1, x2, x3, strip = x[4*s, c], x[4*s+1, c], x[4*s+2, c], x[4*s+3, c], strips[s]
+            if relu:
+                for q in range(4 * len(x0)):
+                    strip[q] = zero if strip[q] < zero else strip[q]
             for q in range(len(x0)):
                 x0[q], x1[q], x2[q], x3[q] = strip[4*q], strip[4*q+1], strip[4*q+2], strip[4*q+3]
+
+
+@jit(flags={"reassoc", "nsz"})
+def sum_rows(lanes, places, sums):
+    """sums[c] = Σ lanes[c]; `reassoc` lets LLVM add up in the sixteen lanes of its registers."""
+    for c in range(len(sums)):
+        row, s = lanes[c], lanes.dtype.type(0)
+        for i in range(16 * places):
+            s += row[i]
+        sums[c] = s

@@ -79,7 +79,8 @@ def our_step(name: str, batch: int = 128) -> Step:
     adam = sn.optim.Adam(model.parameters())
 
     def run():
-        loss = loss_of(model(x), x)
+        with sn.layers.joined():
+            loss = loss_of(model(x), x)
         adam.zero_grad()
         loss.backward()
         adam.step()

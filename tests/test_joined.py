@@ -1,0 +1,66 @@
+"""`layers.joined`: a convolution and the ReLU behind it as one op, with the same bits."""
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+
+import scratchnet as sn
+from scratchnet import layers as L, models
+from scratchnet.models import autoencoder, vae
+from scratchnet.op import Op
+
+JOINED = {"conv2d_relu", "conv2d_transpose_relu"}
+
+
+def ops_of(y: sn.Tensor) -> set[str]:
+    return {step.node.op.name for step in sn.backward_steps(y.sum())}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_joined_gives_the_same_bits(kernels, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((19, 1, 12, 9)).astype(dtype)
+    net = L.Sequential(L.Conv2d(1, 5, 3, stride=2, padding=1, rng=0), L.ReLU(), L.Conv2d(5, 3, (2, 3), bias=False, rng=1),
+                       L.ReLU(), L.ConvTranspose2d(3, 2, 4, stride=2, padding=1, rng=2), L.ReLU(),
+                       L.ConvTranspose2d(2, 1, 3, rng=3)).astype(dtype)
+    net.load_state({name: a + 0.01 * rng.standard_normal(a.shape).astype(dtype) for name, a in net.state().items()})     # biases, too
+    found = {}
+    for name, context in (("one by one", nullcontext()), ("joined", L.joined())):
+        net.zero_grad()
+        leaf = sn.Tensor(x, requires_grad=True)
+        with context:
+            y = net(leaf)
+        (y * y).sum().backward()
+        found[name] = [y.numpy(), leaf.grad, *(p.grad for p in net.parameters())]
+    assert (found["joined"][0] > 0).any() and (found["joined"][1] != 0).any()
+    for one, other in zip(*found.values()):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_joined_only_what_belongs_together():
+    x = np.random.default_rng(0).standard_normal((2, 1, 6, 6))
+
+    class Own(L.Conv2d):
+        def forward(self, x): return super().forward(2 * x)
+    cases = [((L.Conv2d(1, 2, 3), L.ReLU()), True), ((L.ConvTranspose2d(1, 2, 3), L.ReLU()), True),
+             ((L.Conv2d(1, 2, 3), L.LeakyReLU()), False), ((L.Conv2d(1, 2, 3), L.BatchNorm(2), L.ReLU()), False),
+             ((Own(1, 2, 3), L.ReLU()), False)]
+    for layers, expected in cases:
+        net = L.Sequential(*layers).astype(np.float64)
+        with L.joined():
+            assert bool(JOINED & ops_of(net(x))) == expected, layers
+        assert not JOINED & ops_of(net(x))                     # outside, never
+    with L.joined(), sn.replaced(sn.relu, "x", lambda g, y: 0 * g):              # a learner's rule is what runs
+        assert not JOINED & ops_of(L.Sequential(L.Conv2d(1, 2, 3), L.ReLU()).astype(np.float64)(x))
+    with pytest.raises(RuntimeError), L.joined():
+        raise RuntimeError
+    assert not L.joined.on
+
+
+@pytest.mark.parametrize("model, step", [(models.VAE(rng=0), lambda m, o, x: vae.train_step(m, o, x, rng=0)),
+                                         (models.Autoencoder(2, "conv", rng=0), autoencoder.train_step)])
+def test_training_steps_are_joined(model, step, monkeypatch):
+    seen, record = [], Op.record
+    monkeypatch.setattr(Op, "record", lambda self, *a: seen.append(self.name) or record(self, *a))
+    step(model, sn.optim.Adam(model.parameters()), np.zeros((2, 1, 28, 28), np.float32))
+    assert JOINED <= set(seen) and "conv2d" not in seen
