@@ -5,11 +5,10 @@ REASONS = {
         "conv2d_dx: …(g, w, size=x_shape[2:], stride=stride, … → …(g, w, size=x_shape[-2:], stride=stride, …",
         "conv2d_dw: …(x, g, size=w_shape[2:], stride=stride, … → …(x, g, size=w_shape[-2:], stride=stride, …",
         "conv2d_fast: …g, w, None, x.shape[2:], s, p, d) if 'x'… → …g, w, None, x.shape[-2:], s, p, d) if 'x'…",
-        "conv2d_fast: …nv_dw(x, g, w.shape[2:], s, p, d) if 'w'… → …nv_dw(x, g, w.shape[-2:], s, p, d) if 'w'…",
-        "conv2d_transpose_dw: …(h, g, size=w_shape[2:], stride=stride, … → …(h, g, size=w_shape[-2:], stride=stride, …",
+        "conv2d_transpose_dw: …(h, g, size=w_shape[2:], stride=stride, … → "
+        "…(h, g, size=w_shape[-2:], stride=stride, …",
         "conv2d_transpose_fast: dw = conv_dw(h, g, w.shape[2:], s, p, d) → dw = conv_dw(h, g, w.shape[-2:], s, p, d)",
         "conv2d_weight_dx: …(g, h, size=x_shape[2:], stride=stride, … → …(g, h, size=x_shape[-2:], stride=stride, …",
-        "conv_y_dw: …rence(x, g, w.shape[2:], s, p, d)) → …rence(x, g, w.shape[-2:], s, p, d))",
         "avg_pool2d_dx: …se(g, image=x_shape[2:], size=size, stri… → …se(g, image=x_shape[-2:], size=size, stri…",
         "max_pool2d_dx: return put(g, where=where, size=x_shape[2:]) → return put(g, where=where, size=x_shape[-2:])",
         "take_dx: return put(g, where=where, size=x_shape[2:]) → return put(g, where=where, size=x_shape[-2:])",
@@ -18,6 +17,10 @@ REASONS = {
         "normalize_fast: …ame: per_channel(d, x)[None] for name, d … → "
         "…ame: per_channel(d, mean)[None] for name, d …",
         "normalize_fast: …ame: per_channel(d, x)[None] for name, d … → …ame: per_channel(d, var)[None] for name, d …",
+        "conv2d_fast: …dw_db(x, g, w.shape[2:], s, p, d) if 'w'… → …dw_db(x, g, w.shape[-2:], s, p, d) if 'w'…",
+        "conv_y_dw_db: …rence(x, g, w.shape[2:], s, p, d), x.sum… → …rence(x, g, w.shape[-2:], s, p, d), x.sum…",
+        "conv2d_relu_fast: …dw_db(x, g, w.shape[2:], s, p, d, y) if … → …dw_db(x, g, w.shape[-2:], s, p, d, y) if …",
+        "conv2d_relu_fast: …g, w, None, x.shape[2:], s, p, d, False,… → …g, w, None, x.shape[-2:], s, p, d, False,…",
     ],
     "a sum over the same axes, named in another order or from the other end": [
         "conv2d_db: return sum(g, axis=(0, 2, 3)) → return sum(g, axis=(2, 0, 3))",
@@ -26,18 +29,18 @@ REASONS = {
         "conv2d_transpose_db: return sum(h, axis=(0, 2, 3)) → return sum(h, axis=(2, 0, 3))",
         "conv2d_transpose_db: return sum(h, axis=(0, 2, 3)) → return sum(h, axis=(0, 3, 2))",
         "conv2d_transpose_db: return sum(h, axis=(0, 2, 3)) → return sum(h, axis=(0, -2, 3))",
+        "conv_dw_db: … p, d), g.sum(axis=(0, 2, 3))) → … p, d), g.sum(axis=(2, 0, 3)))",
+        "conv_dw_db: … d), g.sum(axis=(0, 2, 3))) → … d), g.sum(axis=(0, 3, 2)))",
+        "conv_dw_db: … d), g.sum(axis=(0, 2, 3))) → … d), g.sum(axis=(0, -2, 3)))",
+        "conv_y_dw_db: … p, d), x.sum(axis=(0, 2, 3))) → … p, d), x.sum(axis=(2, 0, 3)))",
+        "conv_y_dw_db: … d), x.sum(axis=(0, 2, 3))) → … d), x.sum(axis=(0, 3, 2)))",
+        "conv_y_dw_db: … d), x.sum(axis=(0, 2, 3))) → … d), x.sum(axis=(0, -2, 3)))",
     ],
     "works out a gradient that nobody asked for, which costs time only": [
-        "conv2d_fast: ….shape[2:], s, p, d) if 'x' in want else None, 'w': conv_dw(x, g,… → "
-        "….shape[2:], s, p, d), 'w': conv_dw(x, g,…",
-        "conv2d_fast: ….shape[2:], s, p, d) if 'w' in want else None, 'b': channel_sum(g… → "
-        "….shape[2:], s, p, d), 'b': channel_sum(g…",
-        "conv2d_fast: … 'b': channel_sum(g) if 'b' in want else None} → … 'b': channel_sum(g)}",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if True:",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if {'w'} <= want:",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if {'g'} <= want:",
         "conv2d_transpose_fast: elif 'w' in want: → elif True:",
-        "conv2d_transpose_fast: … 'b': channel_sum(h) if 'b' in want else None} → … 'b': channel_sum(h)}",
         "dense_fast: … w).reshape(x.shape) if 'x' in want else None, 'w': matmul_dw(as_… → "
         "… w).reshape(x.shape), 'w': matmul_dw(as_…",
         "dense_fast: …ul_dw(as_rows(x), g) if 'w' in want else None, 'b': g.sum(axis=0)… → "
@@ -45,6 +48,16 @@ REASONS = {
         "dense_fast: …, 'b': g.sum(axis=0) if 'b' in want else None} → …, 'b': g.sum(axis=0)}",
         "normalize_fast: …ro, gamma * s, zero) if 'x' in want else None, **{name: per_chann… → "
         "…ro, gamma * s, zero), **{name: per_chann…",
+        "conv2d_fast: ….shape[2:], s, p, d) if 'x' in want else None → ….shape[2:], s, p, d)",
+        "conv2d_fast: ….shape[2:], s, p, d) if 'w' in want else (None, channel_sum(g)) → ….shape[2:], s, p, d)",
+        "conv2d_relu_fast: …ape[2:], s, p, d, y) if want & {'w', 'b'} else (None, None) → …ape[2:], s, p, d, y)",
+        "conv2d_relu_fast: …s, p, d, y) if want & {'w', 'b'} else (No… → …s, p, d, y) if want | {'w', 'b'} else (No…",
+        "conv2d_relu_fast: …s, p, d, y) if want & {'w', 'b'} else (None, None) → "
+        "…s, p, d, y) if want else (None, None)",
+        "conv2d_relu_fast: …2:], s, p, d, y) if want & {'w', 'b'} else (Non… → "
+        "…2:], s, p, d, y) if {'w', 'b'} else (Non…",
+        "conv2d_relu_fast: …, s, p, d, False, y) if 'x' in want else None, 'w': dw, 'b': db} → "
+        "…, s, p, d, False, y), 'w': dw, 'b': db}",
     ],
     "the two arrays have one shape, or one dtype: the forward, or the engine, has made sure": [
         "bce_with_logits_dlogits: return per_item(g, logits.shape, reduction) *… → "
@@ -61,8 +74,10 @@ REASONS = {
         "bce_slope: … >= 0, np.ones_like(e), e) / (1 + e) - t) → … >= 0, np.ones_like(t), e) / (1 + e) - t)",
     ],
     "the default of softmax is the last axis, and the last of two is number 1": [
-        "cross_entropy_dlogits: … g * (softmax(logits, axis=1) - np.eye(M, dtype=… → … g * (softmax(logits) - np.eye(M, dtype=…",
-        "cross_entropy_dlogits: …oftmax(logits, axis=1) - np.eye(M, dtype… → …oftmax(logits, axis=-1) - np.eye(M, dtype…",
+        "cross_entropy_dlogits: … g * (softmax(logits, axis=1) - np.eye(M, dtype=… → "
+        "… g * (softmax(logits) - np.eye(M, dtype=…",
+        "cross_entropy_dlogits: …oftmax(logits, axis=1) - np.eye(M, dtype… → "
+        "…oftmax(logits, axis=-1) - np.eye(M, dtype…",
     ],
     "multiplied by b = 0, so any finite power of a will do": [
         "power_da: …er(a, where(b == 0, 1.0, b - 1.0)), a_sha… → …er(a, where(b == 0, 2.0, b - 1.0)), a_sha…",
@@ -124,7 +139,8 @@ REASONS = {
         "… one_per_channel(x, gamma, var, gamma) or bet…",
         "normalize_fast: …a) or beta_shape != mean.shape: → …a) or beta_shape != g.shape:",
         "bce_with_logits_fast: if reduction == 'none' or 'target' in want: → if True:",
-        "normalize_fast: … one_per_channel(x, mean, var, gamma) or bet… → … one_per_channel(x, x, var, gamma) or bet…",
+        "normalize_fast: … one_per_channel(x, mean, var, gamma) or bet… → "
+        "… one_per_channel(x, x, var, gamma) or bet…",
     ],
     "at z = 0 there is e = 1, too; and a single 1 is repeated": [
         "bce_slope: …rn g * (np.where(z >= 0, np.ones_like(e),… → …rn g * (np.where(z > 0, np.ones_like(e),…",
