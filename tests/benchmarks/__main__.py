@@ -19,7 +19,8 @@ def options(words=None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="of every library")
     parser.add_argument("--only", choices=SECTIONS, action="append", help="this section only (may be repeated)")
     parser.add_argument("--rounds", type=int, default=25, help="alternating runs of each (default: 25)")
-    parser.add_argument("--apart", action="store_true", help="steps: each library in a process of its own, taking turns")
+    parser.add_argument("--apart", type=int, nargs="?", const=1, default=0, metavar="N",
+                        help="steps: each library in a process of its own, taking turns; N such processes, one after the other")
     parser.add_argument("--write", action="store_true", help="put the results into docs/benchmarks.md and docs/images/")
     chosen = parser.parse_args(words)
     if chosen.threads < 1 or chosen.rounds < 1:

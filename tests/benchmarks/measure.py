@@ -34,27 +34,35 @@ def ms(seconds) -> str:
     return f"{1000 * float(np.median(seconds)):.2f}"
 
 
-def steps(threads: int, rounds: int, apart: bool = False) -> Table:
+def steps(threads: int, rounds: int, apart: int = 0) -> Table:
     """One training step each, batch 128: ours, the others', and ours with the NumPy references."""
     import scratchnet as sn
-    from .processes import Worker               # apart: each library in a process of its own, still taking turns
     others, rows = libraries(threads), []
     for name, title in nets.NAMES.items():
         makes = {"ours": nets.our_step, **others}
-        built = {lib: Worker(lib, name, threads) if apart else make(name) for lib, make in makes.items()}
-        sizes = {lib: step.parameters for lib, step in built.items()}
-        assert len(set(sizes.values())) == 1, f"{title}: the networks differ: {sizes} parameters"
-        seconds = alternate({lib: step.run for lib, step in built.items()}, rounds, pause=pause(threads))
-        for worker in built.values() if apart else ():
-            worker.close()
+        several = [turns(makes, name, title, threads, -(-rounds // max(1, apart)), apart) for _ in range(max(1, apart))]
+        seconds = {lib: np.concatenate([one[lib] for one in several]) for lib in makes}
         with sn.use_kernels("numpy"):
-            plain = alternate({"plain": nets.our_step(name).run}, min(rounds, 3), warm=1)["plain"]
-        rows.append([title, f"{sizes['ours']:,}", ms(seconds["ours"])])
+            plain = nets.our_step(name)
+            plainly = alternate({"plain": plain.run}, min(rounds, 3), warm=1)["plain"]
+        rows.append([title, f"{plain.parameters:,}", ms(seconds["ours"])])
         for lib in others:
             rows[-1] += [ms(seconds[lib]), str(ratio(seconds, lib))]
-        rows[-1] += [ms(plain)]
+        rows[-1] += [ms(plainly)]
         print("   ", " | ".join(rows[-1]), flush=True)
     return ["training step", "parameters", "ours, ms", *compared(others), "ours in plain NumPy, ms"], rows
+
+
+def turns(makes: dict, name: str, title: str, threads: int, rounds: int, apart: int) -> dict[str, np.ndarray]:
+    """Seconds of each library's steps, taking turns; apart: each in a new process of its own."""
+    from .processes import Worker
+    built = {lib: Worker(lib, name, threads) if apart else make(name) for lib, make in makes.items()}
+    sizes = {lib: step.parameters for lib, step in built.items()}
+    assert len(set(sizes.values())) == 1, f"{title}: the networks differ: {sizes} parameters"
+    seconds = alternate({lib: step.run for lib, step in built.items()}, rounds, pause=pause(threads))
+    for worker in built.values() if apart else ():
+        worker.close()
+    return seconds
 
 
 def compared(others) -> list[str]:

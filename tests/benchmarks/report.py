@@ -80,9 +80,9 @@ def write(results: dict, chosen, state: dict, idle: float) -> None:
     threads = chosen.threads
     page = PAGE.read_text() if PAGE.exists() else "# Benchmarks\n"
     for name, (headings, rows) in results.items():
-        apart = " --apart" * (name == "steps" and chosen.apart)
+        apart = f" --apart {chosen.apart}" if name == "steps" and chosen.apart else ""
         command = f"python -m tests.benchmarks --threads {threads} --only {name} --rounds {chosen.rounds}{apart}"
-        note = notes()[name] + " The libraries take turns in processes of their own." * bool(apart)
+        note = notes()[name] + f" The libraries take turns in processes of their own, {chosen.apart} of each." * bool(apart)
         text = [f"## {TITLES[name]}, {threads} thread{'s' * (threads != 1)}", note, markdown(headings, rows)]
         if name == "growth":
             picture = Path(str(CHART).format(threads=threads))
