@@ -22,6 +22,8 @@ from typing import Callable, Iterator
 
 import numpy as np
 
+from .placement import Placement
+
 mode = os.environ.get("SCRATCHNET_KERNELS", "numba")
 if mode not in ("numpy", "numba"):
     raise ValueError(f'SCRATCHNET_KERNELS is {mode!r}, expected "numpy" or "numba"')
@@ -174,7 +176,7 @@ def one_blas_thread() -> None:
 threads = default_threads()
 if threads > 1:
     one_blas_thread()
-_pool: ThreadPoolExecutor | None = None
+_pool: Pool | None = None
 
 
 def thread_count() -> int:
@@ -197,11 +199,27 @@ def parallel(work: Callable[[Iterator[int]], None], blocks: int) -> None:
     process that forks or brings threads of its own.  Blocks share no result, so who takes which one does
     not matter, and neither does the number of threads.  When this returns or raises, no thread is at work.
     """
+    global _pool
+    if min(threads, blocks) < 2:
+        return work(iter(range(blocks)))
+    pool = _pool = _pool or Pool(threads - 1)
+    with pool.placement.apart():
+        share(pool, work, blocks)
+
+
+class Pool(ThreadPoolExecutor):
+    """The threads that help."""
+
+    def __init__(self, count: int):
+        self.placement = Placement()
+        super().__init__(count, "scratchnet", self.placement.join)
+
+
+def share(pool: Pool, work: Callable, blocks: int) -> None:
     todo = iter(range(blocks))                  # next() on it is atomic
     helpers: list[Future] = []
     try:
-        if min(threads, blocks) > 1:
-            get_help(helpers, min(threads, blocks) - 1, work, todo)
+        get_help(pool, helpers, min(threads, blocks) - 1, work, todo)
         take_part(work, todo)
     finally:                                    # also after an error or Ctrl-C
         begun = [h for h in helpers if not h.cancel()]              # the others are not needed any more
@@ -219,9 +237,8 @@ def take_part(work: Callable, todo: Iterator[int]) -> None:
         raise
 
 
-def get_help(helpers: list[Future], count: int, work: Callable, todo: Iterator[int]) -> None:
+def get_help(pool: Pool, helpers: list[Future], count: int, work: Callable, todo: Iterator[int]) -> None:
     global _pool
-    pool = _pool = _pool or ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="scratchnet")
     try:
         for _ in range(count):
             helpers.append(pool.submit(take_part, work, todo))

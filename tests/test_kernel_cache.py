@@ -22,7 +22,7 @@ numba = pytest.importorskip("numba")
 
 import scratchnet as sn
 from scratchnet import kernel as kernel_module
-from scratchnet import kernel_cache
+from scratchnet import kernel_cache, placement
 from scratchnet.kernel import Kernel, parallel
 from scratchnet.models.kmeans_loops import Bounds
 from tests import test_kernels
@@ -716,6 +716,45 @@ def test_K9_a_system_that_grants_no_more_threads(granted, monkeypatch):
     monkeypatch.undo()
     parallel(watch := Watch(), 8)
     assert sorted(watch.done) == list(range(8))
+
+
+@pytest.mark.skipif(placement.current_processor() < 0 or len(os.sched_getaffinity(0)) < 2, reason="nothing to keep apart")
+def test_K9_the_caller_and_its_helpers_run_on_different_processors(monkeypatch):
+    mine, seen = os.sched_getaffinity(0), []
+    sn.set_threads(3)
+    main = threading.current_thread()
+
+    def look(block):
+        seen.append((threading.current_thread() is main, os.sched_getaffinity(0)))
+    parallel(Watch(), 6)                        # now the helpers are there
+    for here in sorted(mine)[:2]:
+        seen.clear()
+        monkeypatch.setattr(placement, "current_processor", lambda: here)
+        parallel(Watch(look), 6)
+        assert {True, False} == {caller for caller, _ in seen}
+        assert all(where == ({here} if caller else mine - {here}) for caller, where in seen)
+        assert os.sched_getaffinity(0) == mine                 # free again
+    with pytest.raises(ValueError):
+        parallel(lambda todo: int("x"), 4)
+    assert os.sched_getaffinity(0) == mine
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux only")
+@pytest.mark.parametrize("change", ["os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})",       # one processor
+                                    "os.sched_setaffinity = refuse",                               # a strict container
+                                    "placement.current_processor = lambda: -1"])                   # another system
+def test_K9_without_a_say_in_where_threads_run(change):
+    assert python("""
+import os
+from scratchnet import kernel, placement
+def refuse(*a): raise PermissionError
+before = os.sched_getaffinity(0)
+""" + change + """
+kernel.set_threads(2)
+done = []
+for _ in range(3): kernel.parallel(done.extend, 9)
+print(sorted(done) == sorted(3 * list(range(9))), os.sched_getaffinity(0) <= before)
+""", timeout=60).stdout == "True True\n"
 
 
 def test_K9_no_more_threads_while_another_caller_has_them(monkeypatch):
