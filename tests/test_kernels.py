@@ -114,7 +114,7 @@ def nearest_bounded(d, numbers):
 
 
 def bounded(x, c, before):
-    bounds = Bounds(len(x), x.dtype)
+    bounds = Bounds(x)
     for earlier in before:
         Kernel.registry["nearest_bounded"].fast_version(x, earlier.astype(x.dtype), bounds)
     return bounds
@@ -190,7 +190,7 @@ ROWS = {                                        # kernel -> (drawn arguments, ar
     "affine_images": (affine_images, lambda n: (n((37, 2, 9, 8)), n((37, 2, 3)))),
     "squares": (rows_and_centres, lambda n: (n(WIDE), n((7, 300)))),
     "nearest": (rows_and_centres, lambda n: (n(WIDE), n((7, 300)))),
-    "nearest_bounded": (nearest_bounded, lambda n: (n(WIDE), n((7, 300)), Bounds(WIDE[0], n(1).dtype))),
+    "nearest_bounded": (nearest_bounded, lambda n: (x := n(WIDE), n((7, 300)), Bounds(x))),
     "own_squares": (own_squares, lambda n: (n(WIDE), n((7, 300)), np.arange(WIDE[0]) % 7)),
     "column_moments": (lambda d, n: rows_and_centres(d, n)[:1], lambda n: (n(WIDE),)),
     "add_rows": (add_rows, lambda n: (n((7, 300)), n(WIDE), np.arange(WIDE[0])[::-1], np.arange(WIDE[0]) % 7, n(WIDE[0]))),

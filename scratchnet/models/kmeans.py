@@ -25,10 +25,9 @@ import numpy as np
 from ..data import batches
 from ..rng import generator
 from ..tensor import Tensor
-from . import kmeans_sums                       # noqa: F401  its loops are the fast versions of two kernels
 from .kmeans_loops import Bounds
 from .kmeans_start import plus_plus, random_rows
-from .kmeans_steps import Means, add_rows, column_moments, inertia, nearest, nearest_bounded, own_squares, reseeded, squares
+from .kmeans_steps import Means, cluster_sums, column_moments, inertia, nearest, nearest_bounded, own_squares, reseeded, squares
 
 ALGORITHMS = ("auto", "lloyd", "hamerly")
 
@@ -104,7 +103,7 @@ class KMeans:
     def alternate(self, x, w, c, tol, rng) -> Run:
         """Assign and update in turn, from the centres c."""
         k, means, history, converged = len(c), Means(x, w, len(c)), [], False
-        bounds = None if self.algorithm == "lloyd" else Bounds(len(x), x.dtype)
+        bounds = None if self.algorithm == "lloyd" else Bounds(x)
 
         def assign():
             rounded = c.astype(x.dtype)
@@ -113,9 +112,9 @@ class KMeans:
         for step in range(1, self.max_iter + 1):
             before, c = c, means.update(labels, c)
             history.append(energy - float((means.sums * c).sum()))             # J = Σ w·‖x‖² − Σ W·‖c‖² at the means
-            old, labels = labels, assign()
+            labels = assign()
             still = np.square(c - before).sum() <= tol
-            if still or np.array_equal(labels, old):
+            if still or np.array_equal(labels, means.labels):
                 converged = True
                 step += not still and step < self.max_iter     # the step that finds the labels unchanged counts
                 break
@@ -129,7 +128,7 @@ class KMeans:
             before = c.copy()
             for rows in batches(np.arange(len(x)), self.batch_size, rng=rng):
                 labels = reseeded(x[rows], w[rows], c, nearest(x[rows], c.astype(x.dtype)), seen)
-                sums = add_rows(np.zeros_like(c), x, rows, labels, w[rows])
+                sums = cluster_sums(x[rows], labels, w[rows], k)
                 weights = np.bincount(labels, w[rows], k)
                 seen += weights
                 here = weights > 0
@@ -142,7 +141,7 @@ class KMeans:
         return Run(c, labels, inertia(x, c, labels, w), step, converged, [])
 
     def warn(self, converged: bool) -> None:
-        found = len(np.unique(self.labels_))
+        found = np.count_nonzero(np.bincount(self.labels_))
         if found < self.n_clusters:
             warnings.warn(f"fit: number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). "
                           "Possibly due to duplicate points in x.", ConvergenceWarning, stacklevel=3)

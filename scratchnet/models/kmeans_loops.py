@@ -1,33 +1,28 @@
-"""The Numba versions of k-means' distances and nearest centres; the sums of the other half-step are in kmeans_sums.py.
+"""The Numba version of k-means' first half-step: a sieve that finds the nearest centre of most rows, and is sure of it.
 
-    ‖x − c‖² = ‖x‖² − 2⟨x, c⟩ + ‖c‖²       and ‖x‖² is the same for every centre: ‖c‖² − 2⟨x, c⟩ ranks them
+    ‖x − c‖² = ‖x‖² + 2·rank        rank[j] = ½‖c[j]‖² − ⟨x, c[j]⟩: the smallest rank is the nearest centre
 
-So a row needs k inner products.  But far from 0 they are large where their differences are small, and rounding may
-turn the ranking round; so this is only a sieve.  Two centres whose ranks are closer than rounding can explain are
-compared by sums of squared differences, and if those are too close to call, in float64 (`nearer`).
+So a row needs k inner products.  But far from 0 those are large where their differences are small, and rounding may
+turn the ranking round.  So two ranks that are closer than rounding can explain settle nothing: those rows compare
+sums of squared differences, and if even these are too close to call, in float64 (`nearer`).
 
+Bounds   d(x, c') ≥ d(x, c) − d(c, c'): a centre that moved by δ came nearer by at most δ.  Each row keeps an upper bound
+         on the distance to its centre and a lower one on that to any other.  While upper < lower, or upper is less than
+         half the way from its centre to the next, its label stays, and nothing is computed.  The bounds are rounded
+         outwards: the labels are those of Lloyd's algorithm, always.
 Why it is fast   wide rows: four rows meet five centres at a time, twenty sums in registers; each row comes from main
-                 memory once.  Narrow rows: 128 of them side by side, so that the loops run along rows, not columns.
+         memory once.  Narrow rows: 256 of them side by side, so that the loops run along rows, not columns.
+Source   Hamerly 2010, "Making k-means even faster", SDM (two bounds per row; Elkan 2003 keeps one per centre).
 """
 import numpy as np
 
-from ..kernel import jit, parallel
-from .kmeans_steps import nearest, nearest_bounded, own_squares, squares
+from ..kernel import jit
+from .kmeans_steps import nearest, nearest_bounded, squares
+from .kmeans_sums import over_rows
 
-BLOCK = 1 << 18               # numbers of x in a block of rows
 NARROW = 32                   # columns, at most, of rows that are put side by side
-SIDE = 128                     # that many of them
+SIDE = 256                    # that many of them
 NEAR = {"contract", "reassoc", "nsz"}                          # these let LLVM keep many partial sums, in an order of its choice
-
-
-def over_rows(x: np.ndarray, work, least: int = 16) -> None:
-    """work(a, b) for blocks of rows a … b−1, spread over the threads."""
-    rows = max(least, BLOCK // max(1, x.shape[1]))
-
-    def some(todo):
-        for block in todo:
-            work(block * rows, min(len(x), (block + 1) * rows))
-    parallel(some, -(-len(x) // rows))
 
 
 def rounding(x: np.ndarray) -> float:
@@ -93,34 +88,23 @@ def squares_loop(x, c, d):
             d[n, j] = squared(x[n], c[j])
 
 
-@own_squares.fast
-def own_squares_fast(x, c, labels):
-    d = np.empty(len(x))
-    c = c.astype(np.float64)
-    over_rows(x, lambda a, b: own_loop(x[a:b], c, labels[a:b], d[a:b]))
-    return d
-
-
-@jit(flags=NEAR)
-def own_loop(x, c, labels, d):
-    for n in range(len(x)):
-        row, own, s = x[n], c[labels[n]], 0.0
-        for i in range(len(row)):
-            t = row[i] - own[i]
-            s += t * t
-        d[n] = s
-
-
 # ---- assign ---------------------------------------------------------------------------------------------
 
 
 class Bounds:
-    """What is known of every row from the calls before: its label, and two bounds on distances."""
+    """What is known of every row of x from the calls before: its label, and two bounds on distances."""
 
-    def __init__(self, rows: int, dtype):
-        self.labels, self.c = np.zeros(rows, np.int64), None
-        self.upper = np.full(rows, np.inf, dtype)              # on the distance to its centre
-        self.lower = np.zeros(rows, dtype)                     # on that to any other centre
+    def __init__(self, x: np.ndarray):
+        (N, D), self.c = x.shape, None
+        self.labels = np.zeros(N, np.int64)
+        self.upper = np.full(N, np.inf, x.dtype)               # on the distance to its centre
+        self.lower = np.zeros(N, x.dtype)                      # on that to any other centre
+        self.norms = np.full(N, -1, x.dtype)                   # ‖x‖²; −1: not computed yet
+        self.columns = np.zeros((0, 0), x.dtype)               # x transposed, four columns or eight or …, if it is narrow
+        if D <= NARROW:
+            self.columns = np.zeros((-(-D // 4) * 4, N), x.dtype)
+            self.columns[:D] = x.T
+            self.norms = np.einsum("dn,dn->n", self.columns, self.columns)
 
     def moved(self, c: np.ndarray) -> np.ndarray:
         """How far each centre moved since the call before."""
@@ -130,46 +114,55 @@ class Bounds:
 
 @nearest.fast
 def nearest_fast(x, c):
-    return nearest_bounded_fast(x, c, Bounds(len(x), x.dtype))
+    return nearest_bounded_fast(x, c, Bounds(x))
 
 
 @nearest_bounded.fast
 def nearest_bounded_fast(x, c, bounds):
-    (N, D), k, dtype, eta = x.shape, len(c), x.dtype, rounding(x)
-    c = c.astype(dtype)
-    wide = D > NARROW
-    padded = np.zeros((-(-k // 5) * 5, D) if wide else (k, -(-D // 4) * 4), dtype)
-    padded[:k, :D] = c                                         # five centres, or four columns, at a time
+    D, k, dtype, eta = x.shape[1], len(c), x.dtype, rounding(x)
+    c, wide = c.astype(dtype), not len(bounds.columns)
+    padded = np.zeros((-(-k // 5) * 5, D) if wide else (k + k % 2, len(bounds.columns)), dtype)
+    padded[:k, :D] = c                                         # five centres at a time, or two and four columns
     with np.errstate(over="ignore"):                           # infinite ranks are settled in float64
         norms = np.square(c.astype(np.float64)).sum(axis=1)
-        half = (0.5 * norms).astype(dtype)
+        half = np.full(len(padded), np.inf, dtype)
+        half[:k] = 0.5 * norms
         slope, floor = (4 * eta * np.sqrt(norms.max())).astype(dtype), (4 * eta * norms.max()).astype(dtype)
         moved = (bounds.moved(c) * (1 + 4 * eta)).astype(dtype)
-        between = np.sqrt(squares.reference(c.astype(np.float64), c))
+        between = np.sqrt(squares_fast(c.astype(np.float64), c))
     np.fill_diagonal(between, np.inf)
     room = (0.5 * (1 - 4 * eta) * between.min(axis=1)).astype(dtype)       # nearer to a centre than this: it is the nearest
-    others = np.array([np.delete(moved, j).max(initial=0) for j in range(k)], dtype)     # the farthest that another one moved
+    order = np.argsort(moved)
+    others = np.full(k, moved[order[-1]])                      # the farthest that another centre moved
+    others[order[-1]] = moved[order[-2]] if k > 1 else 0
+    eta = dtype.type(eta)
 
     def work(a, b):
-        rows, labels, upper, lower = np.empty(b - a, np.int64), bounds.labels[a:b], bounds.upper[a:b], bounds.lower[a:b]
-        rows = rows[:doubtful(rows, labels, upper, lower, moved, others, room, dtype.type(1 + 8 * eta))]
-        scratch = np.empty((4, len(padded)) if wide else (padded.shape[1] + 4, SIDE), dtype)
-        (wide_loop if wide else narrow_loop)(x[a:b], rows, c, padded, half, slope, floor, dtype.type(eta), labels, upper, lower, scratch)
-    over_rows(x, work, 16 if wide else 4096)
-    return bounds.labels.copy()
+        state = bounds.labels[a:b], bounds.upper[a:b], bounds.lower[a:b]
+        rank = c, padded, half, slope, floor, eta
+        if wide:
+            wide_loop(x[a:b], *rank, moved, others, room, bounds.norms[a:b], *state)
+        else:
+            narrow_loop(x[a:b], *rank, moved, others, room, bounds.norms[a:b], *state, bounds.columns, a)
+    over_rows(x, work, 16 if wide else 16384)
+    return bounds.labels
 
 
 @jit
-def doubtful(rows, labels, upper, lower, moved, others, room, up):
-    """Move the bounds as far as the centres moved; put the rows that they do not decide into `rows`, return how many."""
-    count = 0
+def doubtful(labels, upper, lower, moved, others, room, up):
+    """Move the bounds as far as the centres moved; the rows that they then do not decide, all if they are many."""
+    rows, count = np.empty(len(labels), np.int64), 0
     for n in range(len(labels)):
         a = labels[n]
         u, low = (upper[n] + moved[a]) * up, (lower[n] - others[a]) / up
         upper[n], lower[n] = u, low
         rows[count] = n
-        count += not (u * up < low or u * up < room[a])
-    return count
+        count += not max(low, room[a]) > u * up                # no branch: which way it went could not be guessed
+    if 2 * count < len(labels):
+        return rows[:count]
+    for n in range(len(labels)):
+        rows[n] = n
+    return rows
 
 
 @jit
@@ -184,28 +177,16 @@ def settle(x, c, eta):
 
 
 @jit
-def conclude(x, n, c, a, best, second, norm, slope, floor, eta, labels, upper, lower):
-    """The label and bounds of row n from its best two ranks: ½‖c‖² − ⟨x, c⟩, so ‖x − c‖² = ‖x‖² + 2·rank."""
-    near = slope * np.sqrt(norm) + floor                       # more than rounding can have moved two ranks apart
-    doubt = 4 * near + 2 * eta * norm
-    upper[n] = np.sqrt(max(norm + 2 * best, 0) + doubt)
-    lower[n] = np.sqrt(max(norm + 2 * second - doubt, 0))
-    if second - best > near:
-        labels[n] = a
-    else:
-        labels[n], lower[n] = settle(x[n], c, eta), 0
-
-
-@jit
-def wide_loop(x, rows, c, padded, half, slope, floor, eta, labels, upper, lower, dots):
+def wide_loop(x, c, padded, half, slope, floor, eta, moved, others, room, norms, labels, upper, lower):
     """Four rows at a time; at the end some are missing, and the last one takes their place."""
+    zero, two, dots = x.dtype.type(0), x.dtype.type(2), np.empty((4, len(padded)), x.dtype)
+    rows = doubtful(labels, upper, lower, moved, others, room, 1 + 8 * eta)
     for start in range(0, len(rows), 4):
         last = min(start + 4, len(rows)) - 1
-        i, j, k, l = rows[start], rows[min(start + 1, last)], rows[min(start + 2, last)], rows[last]
-        products(x[i], x[j], x[k], x[l], padded, dots)
-        for i in range(last - start + 1):
-            n = rows[start + i]
-            row = dots[i if i < last - start else 3]
+        four = rows[start], rows[min(start + 1, last)], rows[min(start + 2, last)], rows[last]
+        products(x[four[0]], x[four[1]], x[four[2]], x[four[3]], padded, dots)
+        for i in range(start, last + 1):
+            n, row = rows[i], dots[i - start if i < last else 3]
             a, best, second = 0, half[0] - row[0], x.dtype.type(np.inf)
             for j in range(1, len(c)):
                 rank = half[j] - row[j]
@@ -213,7 +194,14 @@ def wide_loop(x, rows, c, padded, half, slope, floor, eta, labels, upper, lower,
                     a, best, second = j, rank, best
                 elif rank < second:
                     second = rank
-            conclude(x, n, c, a, best, second, square(x[n]), slope, floor, eta, labels, upper, lower)
+            if norms[n] < 0:
+                norms[n] = square(x[n])
+            near = slope * np.sqrt(norms[n]) + floor
+            doubt = two * (two * near + eta * norms[n])        # ‖x − c‖² = ‖x‖² + 2·rank, give or take
+            labels[n], lower[n] = a, np.sqrt(max(norms[n] + two * second - doubt, zero))
+            upper[n] = np.sqrt(max(norms[n] + two * best, zero) + doubt)
+            if not second - best > near:                       # nearer to each other than rounding can have moved them
+                labels[n], lower[n] = settle(x[n], c, eta), 0
 
 
 @jit(flags=NEAR)
@@ -243,35 +231,70 @@ def products(xa, xb, xc, xd, c, dots):
 
 
 @jit(flags={"contract"})
-def narrow_loop(x, rows, c, padded, half, slope, floor, eta, labels, upper, lower, scratch):
-    """Many rows at a time, transposed: t[d, i] is column d of row i."""
-    t, rank, best, second, norm = scratch[:-4], scratch[-4], scratch[-3], scratch[-2], scratch[-1]
-    nearest_of = np.empty(SIDE, np.int32)
+def narrow_loop(x, c, padded, half, slope, floor, eta, moved, others, room, norms, labels, upper, lower, columns, offset):
+    """Many rows at a time, from x transposed.  Loops of one purpose each, over rows: those LLVM vectorises."""
+    zero, two, D = x.dtype.type(0), x.dtype.type(2), len(columns)
+    rows = doubtful(labels, upper, lower, moved, others, room, 1 + 8 * eta)
+    few, few_norms, scratch = np.empty((D, SIDE), x.dtype), np.ones(SIDE, x.dtype), np.empty((5, SIDE), x.dtype)
+    rank, rival, best, second, gap = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
+    found = np.empty(SIDE, np.int32)
     for start in range(0, len(rows), SIDE):
         count = min(SIDE, len(rows) - start)
-        t[x.shape[1]:] = 0
-        for i in range(count):
-            for d in range(x.shape[1]):
-                t[d, i] = x[rows[start + i], d]
+        whole = len(rows) == len(x) and count == SIDE
+        if whole:
+            t, at, norm = columns, offset + start, norms[start:start + SIDE]
+        else:
+            t, at, norm = few, 0, few_norms
+            for i in range(count):
+                norm[i] = norms[rows[start + i]]
+            for d in range(D):
+                for i in range(count):
+                    few[d, i] = columns[d, offset + rows[start + i]]
         for i in range(SIDE):
             best[i] = second[i] = np.inf
-            norm[i] = 0
-            nearest_of[i] = 0
-        for d in range(len(t)):
+            found[i] = 0
+        for j in range(0, len(padded), 2):                     # two centres at a time
+            h, this = half[j], np.int32(j)
             for i in range(SIDE):
-                norm[i] += t[d, i] * t[d, i]
-        for j in range(len(c)):
+                rank[i] = h
+            h, other = half[j+1], np.int32(j + 1)
             for i in range(SIDE):
-                rank[i] = half[j]
-            for d in range(0, len(t), 4):
-                ta, tb, tc, td = t[d], t[d+1], t[d+2], t[d+3]
+                rival[i] = h
+            for d in range(0, D, 4):
+                ta, tb, tc, td = t[d, at:at + SIDE], t[d+1, at:at + SIDE], t[d+2, at:at + SIDE], t[d+3, at:at + SIDE]
                 ca, cb, cc, cd = padded[j, d], padded[j, d+1], padded[j, d+2], padded[j, d+3]
+                ea, eb, ec, ed = padded[j+1, d], padded[j+1, d+1], padded[j+1, d+2], padded[j+1, d+3]
                 for i in range(SIDE):
-                    rank[i] -= ta[i] * ca + tb[i] * cb + tc[i] * cc + td[i] * cd
+                    p, q, r, s = ta[i], tb[i], tc[i], td[i]
+                    rank[i] -= p * ca + q * cb + r * cc + s * cd
+                    rival[i] -= p * ea + q * eb + r * ec + s * ed
+            for i in range(SIDE):                              # ties are settled below: who wins them here does not matter
+                found[i] = this if rank[i] < best[i] else found[i]
             for i in range(SIDE):
-                r, b = rank[i], best[i]
-                second[i] = min(second[i], max(b, r))
-                nearest_of[i] = j if r < b else nearest_of[i]
-                best[i] = min(b, r)
+                worse = best[i] if rank[i] < best[i] else rank[i]
+                second[i] = worse if worse < second[i] else second[i]
+            for i in range(SIDE):
+                best[i] = rank[i] if rank[i] < best[i] else best[i]
+            for i in range(SIDE):
+                found[i] = other if rival[i] < best[i] else found[i]
+            for i in range(SIDE):
+                worse = best[i] if rival[i] < best[i] else rival[i]
+                second[i] = worse if worse < second[i] else second[i]
+            for i in range(SIDE):
+                best[i] = rival[i] if rival[i] < best[i] else best[i]
+        for i in range(SIDE):
+            near = slope * np.sqrt(norm[i]) + floor
+            doubt = two * (two * near + eta * norm[i])         # ‖x − c‖² = ‖x‖² + 2·rank, give or take
+            gap[i] = second[i] - best[i] - near                # above 0: more than rounding can have moved them
+            best[i] = np.sqrt(max(norm[i] + two * best[i], zero) + doubt)
+            second[i] = np.sqrt(max(norm[i] + two * second[i] - doubt, zero))
+        if whole:
+            labels[start:start + SIDE], upper[start:start + SIDE], lower[start:start + SIDE] = found, best, second
+        else:
+            for i in range(count):
+                n = rows[start + i]
+                labels[n], upper[n], lower[n] = found[i], best[i], second[i]
         for i in range(count):
-            conclude(x, rows[start + i], c, nearest_of[i], best[i], second[i], norm[i], slope, floor, eta, labels, upper, lower)
+            if not gap[i] > 0:
+                n = rows[start + i]
+                labels[n], lower[n] = settle(x[n], c, eta), 0

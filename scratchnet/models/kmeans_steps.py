@@ -31,9 +31,14 @@ def assign(x: np.ndarray, c: np.ndarray) -> np.ndarray:
 
 def update(x: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.ndarray:
     """c[j] = Σ w·x / Σ w over the rows of cluster j, (k,D) float64; an empty cluster has no mean: NaN."""
-    sums = add_rows(np.zeros((k, x.shape[1])), x, np.arange(len(x)), labels, w)
+    sums = cluster_sums(x, labels, w, k)
     with np.errstate(invalid="ignore"):
         return sums / np.bincount(labels, w, k)[:, None]
+
+
+def cluster_sums(x: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.ndarray:
+    """Σ_{n: a[n]=j} w[n]·x[n], (k,D)"""
+    return add_rows(np.zeros((k, x.shape[1])), x, np.arange(len(x)), labels, w)
 
 
 def inertia(x: np.ndarray, c: np.ndarray, labels: np.ndarray, w: np.ndarray) -> float:
@@ -44,40 +49,52 @@ def inertia(x: np.ndarray, c: np.ndarray, labels: np.ndarray, w: np.ndarray) -> 
 class Means:
     """`update`, again and again: from the sums of the last time, only the rows that changed cluster are moved over.
 
-    A cluster is summed anew once as many rows came or left as it has: rounding cannot pile up.
+    A cluster is summed anew once eight times as many rows came or left as it has: rounding cannot pile up.
     """
 
     def __init__(self, x: np.ndarray, w: np.ndarray, k: int):
-        self.x, self.w, self.k, self.real = x, w, k, (w > 0).astype(np.float64)
-        self.labels = np.zeros(len(x), np.int64)               # to begin with, all in the first cluster, …
-        self.counts = np.where(np.arange(k) == 0, self.real.sum(), 0)                  # rows of weight above 0
-        self.sums, self.weights = np.zeros((k, x.shape[1])), np.zeros(k)
-        self.moves = np.full(k, np.inf)                        # … and none summed yet: moves since summed anew
+        self.x, self.w, self.k, self.labels = x, w, k, None
+        self.real = None if (w > 0).all() else (w > 0).astype(np.float64)             # None: every row counts
 
     def update(self, labels: np.ndarray, c: np.ndarray) -> np.ndarray:
         """The means of the clusters, (k,D); empty ones are re-seeded, or stay at c where there is no row to take."""
-        changed, new, old, counts = self.changes(labels)
-        if not counts.all():
+        if self.labels is None:
             labels = reseeded(self.x, self.w, c, labels)
-            changed, new, old, counts = self.changes(labels)
+            self.counts, self.moves = self.count(labels), np.zeros(self.k)             # moves since summed anew
+            self.weights, self.sums = np.bincount(labels, self.w, self.k), cluster_sums(self.x, labels, self.w, self.k)
+            self.labels = labels.copy()
+        else:
+            changed, counts = self.changes(labels)
+            if not counts.all():
+                labels = reseeded(self.x, self.w, c, labels)
+                changed, counts = self.changes(labels)
+            self.move(changed, labels, counts)
+        full = self.counts[:, None] > 0
+        return np.where(full, self.sums / np.where(full, self.weights[:, None], 1), c)
+
+    def move(self, changed: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> None:
+        """Rows `changed` go from where they are to labels[changed]."""
+        new, old, self.counts = labels[changed], self.labels[changed], counts
         self.moves += np.bincount(new, minlength=self.k) + np.bincount(old, minlength=self.k)
-        anew = self.moves >= counts
+        self.labels[changed] = new
+        anew = self.moves >= 8 * self.counts
         self.sums[anew], self.weights[anew], self.moves[anew] = 0, 0, 0
-        members = np.flatnonzero(anew[labels]) if anew.any() else changed[:0]
         come, leave = ~anew[new], ~anew[old]
+        members = np.flatnonzero(anew[labels]) if anew.any() else changed[:0]
         rows = np.concatenate([members, changed[come], changed[leave]])
         clusters = np.concatenate([labels[members], new[come], old[leave]])
         w = np.concatenate([self.w[members], self.w[changed[come]], -self.w[changed[leave]]])
         self.sums = add_rows(self.sums, self.x, rows, clusters, w)
         self.weights += np.bincount(clusters, w, self.k)
-        self.labels, self.counts = labels, counts
-        return np.where(counts[:, None] > 0, self.sums / np.where(counts > 0, self.weights, 1)[:, None], c)
 
-    def changes(self, labels: np.ndarray) -> tuple:
-        """Which rows changed cluster, where they are, where they were, and the counts there are then."""
+    def changes(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(rows that changed cluster, counts of the clusters then)"""
         changed = np.flatnonzero(labels != self.labels)
-        new, old, real = labels[changed], self.labels[changed], self.real[changed]
-        return changed, new, old, self.counts + np.bincount(new, real, self.k) - np.bincount(old, real, self.k)
+        return changed, self.counts + self.count(labels[changed], changed) - self.count(self.labels[changed], changed)
+
+    def count(self, labels: np.ndarray, rows=slice(None)) -> np.ndarray:
+        """How many rows of a weight above 0 each cluster has."""
+        return np.bincount(labels, None if self.real is None else self.real[rows], self.k)
 
 
 def reseeded(x: np.ndarray, w: np.ndarray, c: np.ndarray, labels: np.ndarray, seen=0) -> np.ndarray:
@@ -121,7 +138,7 @@ def nearest(x, c):
 
 @kernel
 def nearest_bounded(x, c, bounds):
-    """The same; `bounds` remembers distances of the call before and saves the fast version most of its work."""
+    """The same; `bounds` remembers the call before, which saves the fast version most of its work.  The result lives in it."""
     return nearest.reference(x, c)
 
 

@@ -1,11 +1,43 @@
-"""The Numba versions of k-means' sums: rows added to the sums of their clusters, and the moments of columns."""
+"""The Numba versions of k-means' sums: over the rows of each cluster, over the columns of each row, over all rows.
+
+The same bits for every number of threads: a sum belongs to one thread (its slice of columns, its row), or is made
+of the sums of fixed blocks of rows, added in order.
+"""
 import numpy as np
 
 from ..kernel import jit, parallel
-from .kmeans_loops import BLOCK
-from .kmeans_steps import add_rows, column_moments, from_sums
+from .kmeans_steps import add_rows, column_moments, from_sums, own_squares
 
-COLUMNS = 128                                   # of x, in one slice of the sums
+BLOCK = 1 << 18               # numbers of x in a block of rows
+COLUMNS = 256                 # of x, in one slice of the sums
+
+
+def over_rows(x: np.ndarray, work, least: int = 16) -> None:
+    """work(a, b) for blocks of rows a … b−1, spread over the threads."""
+    rows = max(least, BLOCK // max(1, x.shape[1]))
+
+    def some(todo):
+        for block in todo:
+            work(block * rows, min(len(x), (block + 1) * rows))
+    parallel(some, -(-len(x) // rows))
+
+
+@own_squares.fast
+def own_squares_fast(x, c, labels):
+    d = np.empty(len(x))
+    c = c.astype(np.float64)
+    over_rows(x, lambda a, b: own_loop(x[a:b], c, labels[a:b], d[a:b]))
+    return d
+
+
+@jit(flags={"contract", "reassoc", "nsz"})
+def own_loop(x, c, labels, d):
+    for n in range(len(x)):
+        row, own, s = x[n], c[labels[n]], 0.0
+        for i in range(len(row)):
+            t = row[i] - own[i]
+            s += t * t
+        d[n] = s
 
 
 @add_rows.fast
@@ -22,9 +54,9 @@ def add_rows_fast(sums, x, rows, clusters, w):
 @jit
 def add_loop(sums, x, rows, clusters, w, first, last):
     for t in range(len(rows)):
-        s, row, v = sums[clusters[t], first:last], x[rows[t], first:last], w[t]
-        for i in range(len(row)):
-            s[i] += v * row[i]
+        j, n, v = clusters[t], rows[t], w[t]
+        for d in range(first, last):
+            sums[j, d] += v * x[n, d]
 
 
 @column_moments.fast

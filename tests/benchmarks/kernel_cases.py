@@ -36,7 +36,7 @@ def moments() -> list[np.ndarray]:
 @lru_cache
 def bounds():
     from scratchnet.models.kmeans_loops import Bounds
-    return Bounds(20000, np.float32)
+    return Bounds(array(20000, 784))
 
 
 LARGEST = "128×32×28×28"
@@ -74,5 +74,5 @@ CASES = {
     "column_moments": ("x 20,000×784", lambda: (array(20000, 784),)),
     "own_squares": (PIXELS, lambda: (array(20000, 784), array(10, 784), np.arange(20000) % 10)),
     "add_rows": ("sums 10×784, x 20,000×784, every row", lambda: (array(10, 784, dtype=np.float64), array(20000, 784),
-                 np.arange(20000), np.arange(20000) % 10, array(20000, dtype=np.float64))),
+                 np.arange(20000), np.arange(20000) % 10, array(20000))),
 }
