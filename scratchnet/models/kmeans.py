@@ -53,8 +53,8 @@ class KMeans:
     init         "k-means++", "random", or the centres (k,D) to start from.
     n_init       starts; the one with the least inertia is kept.  With given centres there is one.
     tol          stop when Σ ‖centre − centre before‖² ≤ tol · (variance of the columns of x, their mean).
-    algorithm    "lloyd": every distance; "hamerly": the same result, with bounds that skip most distances;
-                 "auto": whichever is likely to be faster.
+    algorithm    "lloyd": every distance, every time; "hamerly": the same labels and centres, with bounds that skip most
+                 of the work late in a run; "auto": "hamerly".
     seed         of the starts: an integer, a np.random.Generator, or None for sn.seed's.
     batch_size   None: all rows at every step.  A number: mini-batches of so many rows.
     Also         inertia_history_: J after each update, of the start that was kept.

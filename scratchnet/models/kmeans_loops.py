@@ -129,9 +129,10 @@ def nearest_bounded_fast(x, c, bounds):
         half[:k] = 0.5 * norms
         slope, floor = (4 * eta * np.sqrt(norms.max())).astype(dtype), (4 * eta * norms.max()).astype(dtype)
         moved = (bounds.moved(c) * (1 + 4 * eta)).astype(dtype)
-        between = np.sqrt(squares_fast(c.astype(np.float64), c))
+        between = np.empty((k, k))
+        squares_loop(c.astype(np.float64), c.astype(np.float64), between)
     np.fill_diagonal(between, np.inf)
-    room = (0.5 * (1 - 4 * eta) * between.min(axis=1)).astype(dtype)       # nearer to a centre than this: it is the nearest
+    room = (0.5 * (1 - 4 * eta) * np.sqrt(between.min(axis=1))).astype(dtype)      # nearer to a centre: it is the nearest
     order = np.argsort(moved)
     others = np.full(k, moved[order[-1]])                      # the farthest that another centre moved
     others[order[-1]] = moved[order[-2]] if k > 1 else 0

@@ -11,9 +11,8 @@ Derivation   assign: J is a sum over rows, and each row may pick its own smalles
              ∂J/∂c[j] / (2·W[j]): a step of gradient descent with just the length that ends at the minimum.
              Neither half-step can raise J, and there are finitely many labelings: it ends.
 Shapes       x (N,D) float32 or float64; c (k,D); a = labels (N,); w (N,).
-Accuracy     Distances are sums of squared differences: ‖x‖² − 2x·c + ‖c‖² would be a matrix product, but far from
-             zero it cancels digits away, and with few centres it is not even faster.  Labels that float32 cannot
-             tell apart are decided in float64.
+Accuracy     Labels are those of sums of squared differences in float64; what float32, or the shorter way of inner
+             products, cannot tell apart is decided so (kmeans_loops.py).  Means are float64.
 Source       Lloyd 1957 (published 1982), "Least squares quantization in PCM", IEEE Trans. Inf. Theory 28;
              Bottou & Bengio 1994, "Convergence properties of the k-means algorithms" (the gradient view).
 """
@@ -98,7 +97,7 @@ class Means:
 
 
 def reseeded(x: np.ndarray, w: np.ndarray, c: np.ndarray, labels: np.ndarray, seen=0) -> np.ndarray:
-    """Labels in which every empty cluster has got the row that is farthest from its centre.
+    """Labels in which every empty cluster has got the row that is farthest from its centre: largest w·‖x − c‖².
 
     The farthest of all goes to the first empty cluster, the next farthest to the second, …; on a tie the first row.
     The last row of a cluster is never taken, nor one that is on its centre.  No such step raises J.
@@ -138,7 +137,7 @@ def nearest(x, c):
 
 @kernel
 def nearest_bounded(x, c, bounds):
-    """The same; `bounds` remembers the call before, which saves the fast version most of its work.  The result lives in it."""
+    """The same; `bounds` remembers the call before, which saves the fast version much of its work.  The labels live there."""
     return nearest.reference(x, c)
 
 

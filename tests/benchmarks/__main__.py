@@ -10,7 +10,7 @@ import sys
 import time
 from functools import partial
 
-SECTIONS = ("steps", "ops", "kernels", "memory", "growth", "start")
+SECTIONS = ("steps", "ops", "kernels", "kmeans", "memory", "growth", "start")
 IDLE = 0.3                                      # figures at 2 threads count below this load only
 
 
@@ -39,10 +39,10 @@ def set_threads(n: int) -> None:
 def main() -> None:
     chosen = options()
     set_threads(chosen.threads)
-    from . import growth, measure, processes, report
+    from . import clusters, growth, measure, processes, report
     from .timing import Machine
     functions = {"steps": partial(measure.steps, apart=chosen.apart), "ops": measure.ops,
-                 "kernels": measure.kernels, "memory": processes.memory, "growth": growth.growth, "start": processes.start}
+                 "kernels": measure.kernels, "kmeans": clusters.kmeans, "memory": processes.memory, "growth": growth.growth, "start": processes.start}
     machine, results, begin = Machine(), {}, time.monotonic()
     print(f"{report.described(chosen.threads)}; load {report.number(machine.before)}")
     for name in chosen.only or SECTIONS:
