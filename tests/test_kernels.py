@@ -127,8 +127,13 @@ def own_squares(d, numbers):
 
 def add_rows(d, numbers):
     x, sums = rows_and_centres(d, numbers)
+    return sums, x, d.rng.integers(0, len(sums), len(x)), numbers((len(x),))
+
+
+def move_rows(d, numbers):
+    x, sums = rows_and_centres(d, numbers)
     t = d.int(0, 50)
-    return sums, x, d.rng.integers(0, len(x), t), d.rng.integers(0, len(sums), t), numbers((t,))
+    return sums, x, d.rng.integers(0, len(x), t), *d.rng.integers(0, len(sums), (2, t)), numbers((t,))
 
 
 def one_array(d, numbers):
@@ -193,7 +198,8 @@ ROWS = {                                        # kernel -> (drawn arguments, ar
     "nearest_bounded": (nearest_bounded, lambda n: (x := n(WIDE), n((7, 300)), Bounds(x))),
     "own_squares": (own_squares, lambda n: (n(WIDE), n((7, 300)), np.arange(WIDE[0]) % 7)),
     "column_moments": (lambda d, n: rows_and_centres(d, n)[:1], lambda n: (n(WIDE),)),
-    "add_rows": (add_rows, lambda n: (n((7, 300)), n(WIDE), np.arange(WIDE[0])[::-1], np.arange(WIDE[0]) % 7, n(WIDE[0]))),
+    "add_rows": (add_rows, lambda n: (n((7, 300)), n(WIDE), np.arange(WIDE[0]) % 7, n(WIDE[0]))),
+    "move_rows": (move_rows, lambda n: (n((7, 300)), n(WIDE), np.arange(900) * 3, np.arange(900) % 7, np.arange(900) % 5, n(900))),
     "positive_part": (one_array, lambda n: (n(MANY),)),
     "where_positive": (two_arrays, lambda n: (n(MANY), n(MANY))),
     "matmul_y": (matrices(lambda n, x, w, g: (n(x), n(w))), lambda n: (n((80, 272)), n((272, 576)))),

@@ -37,7 +37,7 @@ def update(x: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.ndarr
 
 def cluster_sums(x: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.ndarray:
     """Σ_{n: a[n]=j} w[n]·x[n], (k,D)"""
-    return add_rows(np.zeros((k, x.shape[1])), x, np.arange(len(x)), labels, w)
+    return add_rows(np.zeros((k, x.shape[1])), x, labels, w)
 
 
 def inertia(x: np.ndarray, c: np.ndarray, labels: np.ndarray, w: np.ndarray) -> float:
@@ -48,52 +48,39 @@ def inertia(x: np.ndarray, c: np.ndarray, labels: np.ndarray, w: np.ndarray) -> 
 class Means:
     """`update`, again and again: from the sums of the last time, only the rows that changed cluster are moved over.
 
-    A cluster is summed anew once eight times as many rows came or left as it has: rounding cannot pile up.
+    Where a cluster has less than a thousandth of the weight that has come and gone, all is summed anew: rounding never shows.
     """
 
     def __init__(self, x: np.ndarray, w: np.ndarray, k: int):
-        self.x, self.w, self.k, self.labels = x, w, k, None
-        self.real = None if (w > 0).all() else (w > 0).astype(np.float64)             # None: every row counts
+        self.x, self.w, self.k, self.real = x, w, k, (w > 0).astype(np.float64)
+        self.labels, first = np.zeros(len(x), np.int64), np.arange(k) == 0             # to begin with, all are in the first, …
+        self.counts, self.weights = first * self.real.sum(), first * w.sum()           # (rows of a weight above 0, weight)
+        self.sums, self.moved = np.zeros((k, x.shape[1])), np.full(k, np.inf)          # … and nothing is summed yet
 
     def update(self, labels: np.ndarray, c: np.ndarray) -> np.ndarray:
         """The means of the clusters, (k,D); empty ones are re-seeded, or stay at c where there is no row to take."""
-        if self.labels is None:
+        changed, new, old, come, gone = self.changes(labels, self.real)
+        if not (self.counts + come - gone).all():
             labels = reseeded(self.x, self.w, c, labels)
-            self.counts, self.moves = self.count(labels), np.zeros(self.k)             # moves since summed anew
-            self.weights, self.sums = np.bincount(labels, self.w, self.k), cluster_sums(self.x, labels, self.w, self.k)
-            self.labels = labels.copy()
+            changed, new, old, come, gone = self.changes(labels, self.real)
+        self.counts = self.counts + come - gone
+        *_, come, gone = self.changes(labels, self.w, changed)
+        self.weights, self.moved = self.weights + come - gone, self.moved + come + gone
+        if (self.moved > 1000 * self.weights).any():
+            self.sums, self.weights = cluster_sums(self.x, labels, self.w, self.k), np.bincount(labels, self.w, self.k)
+            self.moved = np.zeros(self.k)
         else:
-            changed, counts = self.changes(labels)
-            if not counts.all():
-                labels = reseeded(self.x, self.w, c, labels)
-                changed, counts = self.changes(labels)
-            self.move(changed, labels, counts)
+            self.sums = move_rows(self.sums, self.x, changed, old, new, self.w[changed])
+        self.labels[changed] = new
         full = self.counts[:, None] > 0
         return np.where(full, self.sums / np.where(full, self.weights[:, None], 1), c)
 
-    def move(self, changed: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> None:
-        """Rows `changed` go from where they are to labels[changed]."""
-        new, old, self.counts = labels[changed], self.labels[changed], counts
-        self.moves += np.bincount(new, minlength=self.k) + np.bincount(old, minlength=self.k)
-        self.labels[changed] = new
-        anew = self.moves >= 8 * self.counts
-        self.sums[anew], self.weights[anew], self.moves[anew] = 0, 0, 0
-        come, leave = ~anew[new], ~anew[old]
-        members = np.flatnonzero(anew[labels]) if anew.any() else changed[:0]
-        rows = np.concatenate([members, changed[come], changed[leave]])
-        clusters = np.concatenate([labels[members], new[come], old[leave]])
-        w = np.concatenate([self.w[members], self.w[changed[come]], -self.w[changed[leave]]])
-        self.sums = add_rows(self.sums, self.x, rows, clusters, w)
-        self.weights += np.bincount(clusters, w, self.k)
-
-    def changes(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(rows that changed cluster, counts of the clusters then)"""
-        changed = np.flatnonzero(labels != self.labels)
-        return changed, self.counts + self.count(labels[changed], changed) - self.count(self.labels[changed], changed)
-
-    def count(self, labels: np.ndarray, rows=slice(None)) -> np.ndarray:
-        """How many rows of a weight above 0 each cluster has."""
-        return np.bincount(labels, None if self.real is None else self.real[rows], self.k)
+    def changes(self, labels: np.ndarray, w: np.ndarray, changed: np.ndarray | None = None) -> tuple:
+        """The rows that changed cluster, where they are now, where they were; how much w came to each cluster, and left."""
+        if changed is None:
+            changed = np.flatnonzero(labels != self.labels)
+        new, old, w = labels[changed], self.labels[changed], w[changed]
+        return changed, new, old, np.bincount(new, w, self.k), np.bincount(old, w, self.k)
 
 
 def reseeded(x: np.ndarray, w: np.ndarray, c: np.ndarray, labels: np.ndarray, seen=0) -> np.ndarray:
@@ -148,10 +135,19 @@ def own_squares(x, c, labels):
 
 
 @kernel
-def add_rows(sums, x, rows, clusters, w):
-    """sums[clusters[t]] += w[t]·x[rows[t]] for every t, in this order"""
+def add_rows(sums, x, labels, w):
+    """sums[labels[n]] += w[n]·x[n] for every row n"""
     sums = sums.copy()
-    np.add.at(sums, clusters, w[:, None] * x[rows])
+    np.add.at(sums, labels, w[:, None] * x)
+    return sums
+
+
+@kernel
+def move_rows(sums, x, rows, old, new, w):
+    """sums[old[t]] −= w[t]·x[rows[t]] and sums[new[t]] += w[t]·x[rows[t]] for every t"""
+    sums, wx = sums.copy(), w[:, None] * x[rows]
+    np.subtract.at(sums, old, wx)
+    np.add.at(sums, new, wx)
     return sums
 
 

@@ -6,7 +6,7 @@ of the sums of fixed blocks of rows, added in order.
 import numpy as np
 
 from ..kernel import jit, parallel
-from .kmeans_steps import add_rows, column_moments, from_sums, own_squares
+from .kmeans_steps import add_rows, column_moments, from_sums, move_rows, own_squares
 
 BLOCK = 1 << 18               # numbers of x in a block of rows
 COLUMNS = 256                 # of x, in one slice of the sums
@@ -40,21 +40,42 @@ def own_loop(x, c, labels, d):
         d[n] = s
 
 
-@add_rows.fast
-def add_rows_fast(sums, x, rows, clusters, w):
-    sums = sums.copy()
-
-    def work(todo):
+def over_columns(x: np.ndarray, work) -> None:
+    """work(first, last) for slices of columns: each sum then belongs to one thread, whichever."""
+    def some(todo):
         for part in todo:
-            add_loop(sums, x, rows, clusters, w, part * COLUMNS, min(x.shape[1], (part + 1) * COLUMNS))
-    parallel(work, -(-x.shape[1] // COLUMNS))                  # by columns: each sum has one thread, whichever
+            work(part * COLUMNS, min(x.shape[1], (part + 1) * COLUMNS))
+    parallel(some, -(-x.shape[1] // COLUMNS))
+
+
+@add_rows.fast
+def add_rows_fast(sums, x, labels, w):
+    sums = sums.copy()
+    over_columns(x, lambda first, last: add_loop(sums, x, labels, w, first, last))
     return sums
 
 
 @jit
-def add_loop(sums, x, rows, clusters, w, first, last):
+def add_loop(sums, x, labels, w, first, last):
+    for n in range(len(x)):
+        j, v = labels[n], w[n]
+        for d in range(first, last):
+            sums[j, d] += v * x[n, d]
+
+
+@move_rows.fast
+def move_rows_fast(sums, x, rows, old, new, w):
+    sums = sums.copy()
+    over_columns(x, lambda first, last: move_loop(sums, x, rows, old, new, w, first, last))
+    return sums
+
+
+@jit
+def move_loop(sums, x, rows, old, new, w, first, last):
     for t in range(len(rows)):
-        j, n, v = clusters[t], rows[t], w[t]
+        n, i, j, v = rows[t], old[t], new[t], w[t]
+        for d in range(first, last):
+            sums[i, d] -= v * x[n, d]
         for d in range(first, last):
             sums[j, d] += v * x[n, d]
 

@@ -73,6 +73,9 @@ CASES = {
     "nearest_bounded": (PIXELS + ", bounds known", lambda: (array(20000, 784), array(10, 784), bounds())),
     "column_moments": ("x 20,000×784", lambda: (array(20000, 784),)),
     "own_squares": (PIXELS, lambda: (array(20000, 784), array(10, 784), np.arange(20000) % 10)),
-    "add_rows": ("sums 10×784, x 20,000×784, every row", lambda: (array(10, 784, dtype=np.float64), array(20000, 784),
-                 np.arange(20000), np.arange(20000) % 10, array(20000))),
+    "add_rows": ("sums 10×784, x 20,000×784",
+                 lambda: (array(10, 784, dtype=np.float64), array(20000, 784), np.arange(20000) % 10, array(20000))),
+    "move_rows": ("sums 10×784, 2,000 rows of 784",
+                  lambda: (array(10, 784, dtype=np.float64), array(20000, 784), np.arange(0, 20000, 10), np.arange(2000) % 10,
+                           np.arange(2000) % 7, array(2000))),
 }
