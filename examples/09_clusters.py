@@ -80,17 +80,17 @@ class Cluster:
 
 test_clusters = found["codes"].predict(test_codes)
 clusters = [Cluster(j, test_clusters) for j in range(k)]
-to = study.Pictures(args.out, data.note, f"{study.epochs(args.epochs)} of autoencoder, {args.latent} codes, test images")
+to = study.Pictures(args.out, data.note, f"{study.epochs(args.epochs)} of autoencoder, {args.latent} codes")
 for one in clusters:
     some, count = one.sheet()
-    caption, to.caption = to.caption, f"{to.caption}; in the whole cluster {one.count:,} of {len(one.members):,}"
+    caption, to.caption = to.caption, f"{to.caption}\nof all its test images {one.count:,} of {len(one.members):,}"
     sheet = data.test_images[some] if len(some) else np.zeros((1, 1, 28, 28), np.float32)
     to.write(plot.images, sheet, columns=5, to=f"cluster_{one.j}", title=f"cluster {one.j}: {count} of {len(some)} are {one.digit}")
     to.caption = caption
 
 table = clustering.confusion(labels, test_clusters, (k, len(data.names)))
 to.write(plot.counts, table, [f"{one.j}: mostly {one.digit}" for one in clusters], data.names, to="who_is_where",
-         title=f"Clusters of codes: {100 * results['codes']['test']['accuracy']:.1f} %", ylabel="cluster", xlabel="digit")
+         title=f"Clusters of codes of test images: {100 * results['codes']['test']['accuracy']:.1f} %", ylabel="cluster", xlabel="digit")
 
 pixel_clusters = [Cluster(j, found["pixels"].predict(VIEWS["pixels"][1])) for j in range(k)]
 centres = [found["pixels"].cluster_centers_.reshape(-1, 1, 28, 28).clip(0, 1), model.images(found["codes"].cluster_centers_)]
