@@ -346,3 +346,23 @@ def test_M_empty_clusters_are_reseeded_as_in_scikit_learn():
         start[1], start[4] = 1000, -1000                       # no row is near these two
         theirs, ours = cluster.KMeans(6, init=start, n_init=1).fit(x), fitted(x, start)
         np.testing.assert_array_equal(ours.labels_, theirs.labels_)
+
+
+@pytest.mark.full
+@both
+def test_M_mnist_pixels_as_scikit_learn_at_every_step(algorithm):
+    """Real pixels, in float64, so that only exact ties could be told apart differently."""
+    cluster = pytest.importorskip("sklearn.cluster")
+    try:
+        images, _ = sn.data.load("mnist")
+    except sn.data.DataFileError as error:
+        pytest.skip(str(error))
+    x = images.reshape(len(images), -1).astype(np.float64)
+    start = x[np.random.default_rng(0).choice(len(x), 10, replace=False)]
+    for n in (1, 2, 3, 4, 5, 8, 12, 20, 40, 100):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs = cluster.KMeans(10, init=start, n_init=1, max_iter=n, tol=0).fit(x)
+        ours = fitted(x, start, algorithm=algorithm, max_iter=n, tol=0)
+        np.testing.assert_array_equal(ours.labels_, theirs.labels_)
+        assert ours.n_iter_ == theirs.n_iter_ and ours.inertia_ == pytest.approx(theirs.inertia_, rel=1e-9)

@@ -27,7 +27,8 @@ from ..rng import generator
 from ..tensor import Tensor
 from .kmeans_loops import Bounds
 from .kmeans_start import plus_plus, random_rows
-from .kmeans_steps import Means, cluster_sums, column_moments, inertia, nearest, nearest_bounded, own_squares, reseeded, squares
+from .kmeans_steps import (Means, cluster_sums, column_moments, inertia, nearest, nearest_bounded, own_squares, reseeded,
+                           squares)
 
 ALGORITHMS = ("auto", "lloyd", "hamerly")
 
@@ -191,7 +192,8 @@ class KMeans:
         return x
 
     def __repr__(self):
-        return f"KMeans({self.n_clusters}, init={self.init if isinstance(self.init, str) else 'array'!r}, algorithm={self.algorithm!r})"
+        init = repr(self.init) if isinstance(self.init, str) else "array"
+        return f"KMeans({self.n_clusters}, init={init}, algorithm={self.algorithm!r})"
 
 
 def comfortable(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

@@ -91,7 +91,7 @@ def products(xa, xb, xc, xd, c, dots):
 
 @jit(flags={"contract"})
 def narrow_sieve(columns, first, centres, half, slope, floor, eta, moved, others, room, norms, labels, upper, lower):
-    """Many rows at a time, from x transposed, whose rows from `first` on are meant.  Simple loops over rows: LLVM vectorises those."""
+    """Many rows at a time, those from `first` on of x transposed.  Plain loops over rows: LLVM vectorises those."""
     zero, two, D, dtype = columns.dtype.type(0), columns.dtype.type(2), len(columns), columns.dtype
     rows, unsettled = doubtful(labels, upper, lower, moved, others, room, 1 + 8 * eta), 0
     few, few_norms, scratch = np.empty((D, SIDE), dtype), np.ones(SIDE, dtype), np.empty((5, SIDE), dtype)
@@ -112,7 +112,7 @@ def narrow_sieve(columns, first, centres, half, slope, floor, eta, moved, others
         for i in range(SIDE):
             best[i] = second[i] = np.inf
             found[i] = 0
-        for j in range(0, len(centres), 2):                     # two centres at a time
+        for j in range(0, len(centres), 2):                    # two centres at a time
             h, this = half[j], np.int32(j)
             for i in range(SIDE):
                 rank[i] = h
@@ -127,7 +127,7 @@ def narrow_sieve(columns, first, centres, half, slope, floor, eta, moved, others
                     p, q, r, s = ta[i], tb[i], tc[i], td[i]
                     rank[i] -= p * ca + q * cb + r * cc + s * cd
                     rival[i] -= p * ea + q * eb + r * ec + s * ed
-            for i in range(SIDE):                              # ties are settled below: who wins them here does not matter
+            for i in range(SIDE):                              # who wins a tie here does not matter: it is not settled
                 found[i] = this if rank[i] < best[i] else found[i]
             for i in range(SIDE):
                 worse = best[i] if rank[i] < best[i] else rank[i]

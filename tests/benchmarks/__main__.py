@@ -41,8 +41,8 @@ def main() -> None:
     set_threads(chosen.threads)
     from . import clusters, growth, measure, processes, report
     from .timing import Machine
-    functions = {"steps": partial(measure.steps, apart=chosen.apart), "ops": measure.ops,
-                 "kernels": measure.kernels, "kmeans": clusters.kmeans, "memory": processes.memory, "growth": growth.growth, "start": processes.start}
+    functions = {"steps": partial(measure.steps, apart=chosen.apart), "ops": measure.ops, "kernels": measure.kernels,
+                 "kmeans": clusters.kmeans, "memory": processes.memory, "growth": growth.growth, "start": processes.start}
     machine, results, begin = Machine(), {}, time.monotonic()
     print(f"{report.described(chosen.threads)}; load {report.number(machine.before)}")
     for name in chosen.only or SECTIONS:

@@ -13,11 +13,12 @@ START = 0                                       # the seed that draws the first 
 
 
 def rows() -> dict[str, np.ndarray]:
-    """60,000 × 784 pixels, and their ten widest principal components, each with variance 1, in place of codes."""
+    """60,000 × 784 pixels, and their ten widest principal components, whitened, in place of codes."""
     import scratchnet as sn
     name, _ = sn.data.choose("auto")
     images, _ = sn.data.load(name)
-    return {f"pixels of {name}": images.reshape(len(images), -1), "10 principal components": sn.models.PCA(10).fit(images).whiten(images)}
+    return {f"pixels of {name}": images.reshape(len(images), -1),
+            "10 principal components": sn.models.PCA(10).fit(images).whiten(images)}
 
 
 def kmeans(threads: int, rounds: int) -> Table:

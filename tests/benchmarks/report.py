@@ -11,7 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE, CHART = ROOT / "docs/benchmarks.md", ROOT / "docs/images/benchmarks-growth-{threads}.png"
 TITLES = {"steps": "Whole training steps", "ops": "Single convolutions", "kernels": "Kernels against their references",
-          "kmeans": "k-means", "memory": "Peak memory", "growth": "Growth", "start": "From the start of Python to the first step"}
+          "kmeans": "k-means", "memory": "Peak memory", "growth": "Growth",
+          "start": "From the start of Python to the first step"}
 
 
 def cpu() -> str:
@@ -69,8 +70,8 @@ def markdown(headings: list[str], rows: list[list[str]]) -> str:
 def notes() -> dict[str, str]:
     """One sentence for each section."""
     from . import clusters, growth, measure, processes
-    functions = {"steps": measure.steps, "ops": measure.ops, "kernels": measure.kernels, "kmeans": clusters.kmeans, "memory": processes.memory,
-                 "growth": growth.growth, "start": processes.start}
+    functions = {"steps": measure.steps, "ops": measure.ops, "kernels": measure.kernels, "kmeans": clusters.kmeans,
+                 "memory": processes.memory, "growth": growth.growth, "start": processes.start}
     return {name: function.__doc__ for name, function in functions.items()}
 
 
