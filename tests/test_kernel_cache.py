@@ -24,7 +24,7 @@ import scratchnet as sn
 from scratchnet import kernel as kernel_module
 from scratchnet import kernel_cache, placement
 from scratchnet.kernel import Kernel, parallel
-from scratchnet.models.kmeans_loops import Bounds
+from scratchnet.models.kmeans_loops import Rows
 from tests import test_kernels
 from tests.conftest import size
 
@@ -113,7 +113,7 @@ def test_K4_same_bits_every_time(name):
 def within_reach(function) -> list[np.ndarray]:
     """The arrays in a function's closure, also those in lists and objects there and in the closures of functions there."""
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    each = [v for c in cells for v in (c if isinstance(c, list) else vars(c).values() if isinstance(c, Bounds) else [c])]
+    each = [v for c in cells for v in (c if isinstance(c, list) else vars(c).values() if isinstance(c, Rows) else [c])]
     return [v for v in each if isinstance(v, np.ndarray)] + \
         [a for v in each if isinstance(v, types.FunctionType) for a in within_reach(v)]
 

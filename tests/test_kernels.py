@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import scratchnet as sn
 from scratchnet import kernel as kernel_module
 from scratchnet.kernel import Kernel, jit
-from scratchnet.models.kmeans_loops import Bounds
+from scratchnet.models.kmeans_loops import Rows
 from tests.conftest import for_all, size
 from tests.op_cases import REGIMES, Draw, geometry, out_length, pair, windows
 
@@ -107,17 +107,10 @@ def rows_and_centres(d, numbers):
     return numbers((d.pick(d.int(1, 9), d.int(100, 300)), D)), numbers((d.int(1, 7), D))
 
 
-def nearest_bounded(d, numbers):
-    """With the bounds of earlier calls, from which the centres have moved since."""
+def nearest_sketched(d, numbers):
+    """With a sketch of a few columns, of none, or of all."""
     x, c = rows_and_centres(d, numbers)
-    return x, c, bounded(x, c, [c + step * numbers(c.shape) for step in (1, 0.1, 0.01)][:d.int(0, 3)])
-
-
-def bounded(x, c, before):
-    bounds = Bounds(x)
-    for earlier in before:
-        Kernel.registry["nearest_bounded"].fast_version(x, earlier.astype(x.dtype), bounds)
-    return bounds
+    return x, c, Rows(x, d.pick(0, 1, 3, 8, 64))
 
 
 def own_squares(d, numbers):
@@ -125,15 +118,10 @@ def own_squares(d, numbers):
     return x, c, d.rng.integers(0, len(c), len(x))
 
 
-def add_rows(d, numbers):
-    x, sums = rows_and_centres(d, numbers)
-    return sums, x, d.rng.integers(0, len(sums), len(x)), numbers((len(x),))
-
-
-def move_rows(d, numbers):
-    x, sums = rows_and_centres(d, numbers)
-    t = d.int(0, 50)
-    return sums, x, d.rng.integers(0, len(x), t), *d.rng.integers(0, len(sums), (2, t)), numbers((t,))
+def regrouped(d, numbers):
+    x, c = rows_and_centres(d, numbers)
+    k, N = len(c), len(x)
+    return x, numbers((N,)), d.rng.integers(0, k, N), d.rng.integers(-(k > 1), k, N), k     # −1: in none
 
 
 def one_array(d, numbers):
@@ -195,11 +183,10 @@ ROWS = {                                        # kernel -> (drawn arguments, ar
     "affine_images": (affine_images, lambda n: (n((37, 2, 9, 8)), n((37, 2, 3)))),
     "squares": (rows_and_centres, lambda n: (n(WIDE), n((7, 300)))),
     "nearest": (rows_and_centres, lambda n: (n(WIDE), n((7, 300)))),
-    "nearest_bounded": (nearest_bounded, lambda n: (x := n(WIDE), n((7, 300)), Bounds(x))),
+    "nearest_sketched": (nearest_sketched, lambda n: (x := n(WIDE), n((7, 300)), Rows(x, 40))),
     "own_squares": (own_squares, lambda n: (n(WIDE), n((7, 300)), np.arange(WIDE[0]) % 7)),
     "column_moments": (lambda d, n: rows_and_centres(d, n)[:1], lambda n: (n(WIDE),)),
-    "add_rows": (add_rows, lambda n: (n((7, 300)), n(WIDE), np.arange(WIDE[0]) % 7, n(WIDE[0]))),
-    "move_rows": (move_rows, lambda n: (n((7, 300)), n(WIDE), np.arange(900) * 3, np.arange(900) % 7, np.arange(900) % 5, n(900))),
+    "regrouped": (regrouped, lambda n: (n(WIDE), n(WIDE[0]), np.arange(WIDE[0]) % 7, np.arange(WIDE[0]) % 5 - 1, 7)),
     "positive_part": (one_array, lambda n: (n(MANY),)),
     "where_positive": (two_arrays, lambda n: (n(MANY), n(MANY))),
     "matmul_y": (matrices(lambda n, x, w, g: (n(x), n(w))), lambda n: (n((80, 272)), n((272, 576)))),

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 import scratchnet as sn
+from scratchnet.models import kmeans_loops
 from scratchnet.models.kmeans import ConvergenceWarning, KMeans, comfortable
-from scratchnet.models.kmeans_steps import Means, assign, inertia, update
+from scratchnet.models.kmeans_steps import Means, assign, inertia, nearest, nearest_sketched, update
 from tests.conftest import size
 
-ALGORITHMS = ("lloyd", "hamerly")
+ALGORITHMS = ("lloyd", "sketch")
 both = pytest.mark.parametrize("algorithm", ALGORITHMS)
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -85,10 +86,11 @@ def test_sums_that_follow_the_labels_equal_sums_made_anew(dtype, kernels):
 # ---- M: k-means as a whole --------------------------------------------------------------------------
 
 @each_dtype
-def test_M_hamerly_gives_exactly_lloyds_result_at_every_step(dtype, kernels):
+def test_M_a_sketch_gives_exactly_lloyds_result_at_every_step(dtype, kernels, monkeypatch):
     for seed in range(size(6, 60)):
         rng = np.random.default_rng(seed)
-        n, d, k = rng.integers(20, 400), rng.integers(1, 40), rng.integers(1, 12)
+        n, d, k = rng.integers(20, 400), rng.integers(1, 90), rng.integers(1, 12)
+        monkeypatch.setattr("scratchnet.models.kmeans.WIDTH", int(rng.integers(1, 12)))    # columns of the sketch
         x = rng.standard_normal((n, d)) if seed % 2 else rng.integers(0, 4, (n, d))        # the second kind: full of ties
         x = (x + rng.choice([0, 3, 1e4])).astype(dtype)
         for steps in (1, 2, 3, 5, 9, 300):
@@ -96,6 +98,22 @@ def test_M_hamerly_gives_exactly_lloyds_result_at_every_step(dtype, kernels):
             np.testing.assert_array_equal(a.labels_, b.labels_)
             np.testing.assert_array_equal(a.cluster_centers_, b.cluster_centers_)
             assert (a.inertia_, a.n_iter_, a.inertia_history_) == (b.inertia_, b.n_iter_, b.inertia_history_)
+
+
+@pytest.mark.parametrize("offset, unit", [(0, 1), (3, 1e-9), (0, 1e9)])
+def test_a_sketch_settles_most_rows_and_never_a_wrong_one(monkeypatch, offset, unit):
+    """Rows that spread in 12 of 200 directions, and a little in all: few are multiplied out."""
+    pytest.importorskip("numba")
+    rng, seen = np.random.default_rng(0), []
+    x = rng.standard_normal((4000, 12)) @ rng.standard_normal((12, 200)) + 0.1 * rng.standard_normal((4000, 200))
+    x, c = ((x + offset) * unit).astype(np.float32), None
+    whole = kmeans_loops.wide_sieve
+    monkeypatch.setattr(kmeans_loops, "wide_sieve", lambda x, rows, *a: seen.append(len(rows)) or whole(x, rows, *a))
+    rows = kmeans_loops.Rows(x)
+    c = np.stack([x[j::10].mean(axis=0) + x[j] / 2 for j in range(10)])
+    labels = nearest_sketched(x, c, rows)
+    assert 0 < sum(seen) < 400
+    np.testing.assert_array_equal(labels, nearest.reference(x, c))
 
 
 @both
@@ -278,7 +296,7 @@ NAN[3, 1], INF[5, 0] = np.nan, -np.inf
     (lambda: KMeans(2, n_init=0), r"n_init is 0, expected 1 or more"),
     (lambda: KMeans(2, max_iter=0), r"max_iter is 0, expected 1 or more"),
     (lambda: KMeans(2, tol=-1), r"tol is -1, expected a number, 0 or more"),
-    (lambda: KMeans(2, algorithm="full"), r"algorithm is 'full', expected one of auto, lloyd, hamerly"),
+    (lambda: KMeans(2, algorithm="full"), r"algorithm is 'full', expected one of auto, lloyd, sketch"),
     (lambda: KMeans(2, init="kmeans++"), r"init is 'kmeans\+\+', expected \"k-means\+\+\", \"random\" or an array"),
     (lambda: KMeans(2, init=X[:3]).fit(X), r"init has shape \(3, 2\), expected .* = \(2, 2\)"),
     (lambda: KMeans(2, init=X[:2, :1]).fit(X), r"init has shape \(2, 1\), expected .* = \(2, 2\)"),

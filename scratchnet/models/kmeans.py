@@ -4,14 +4,14 @@
     repeat   a = assign(x, c)   c = update(x, a)      until no label changes, or the centres all but stand still
 
 Both half-steps, with the reason why neither raises J, are in kmeans_steps.py; where the centres start, in
-kmeans_start.py; the bounds that make the default algorithm fast, and change no label, in kmeans_loops.py.
+kmeans_start.py; the sketch that makes the default algorithm fast, and changes no label, in kmeans_loops.py.
 
 Empty clusters   are re-seeded at every update: the row farthest from its centre becomes the centre of the first
                  empty cluster, the next farthest of the second, …; the last row of a cluster is never taken.
 Mini-batches     c[j] += Σ_{batch} w·(x − c[j]) / W[j], W[j] the weight of all rows it was given so far: the mean
                  of them all, if they had been given to c[j] at once.  Rougher, for data too large to pass 50 times.
 Shapes           x (N,D); centres (k,D); labels (N,); weights (N,).
-Source           Lloyd 1982; Hamerly 2010; Arthur & Vassilvitskii 2007; Sculley 2010, "Web-scale k-means
+Source           Lloyd 1982; Arthur & Vassilvitskii 2007; Sculley 2010, "Web-scale k-means
                  clustering", WWW (mini-batches); names and conventions are scikit-learn's.
 """
 from __future__ import annotations
@@ -25,12 +25,12 @@ import numpy as np
 from ..data import batches
 from ..rng import generator
 from ..tensor import Tensor
-from .kmeans_loops import Bounds
+from .kmeans_loops import WIDTH, Rows
 from .kmeans_start import plus_plus, random_rows
-from .kmeans_steps import (Means, cluster_sums, column_moments, inertia, nearest, nearest_bounded, own_squares, reseeded,
+from .kmeans_steps import (Means, cluster_sums, column_moments, inertia, nearest, nearest_sketched, own_squares, reseeded,
                            squares)
 
-ALGORITHMS = ("auto", "lloyd", "hamerly")
+ALGORITHMS = ("auto", "lloyd", "sketch")
 
 
 class ConvergenceWarning(UserWarning):
@@ -54,8 +54,8 @@ class KMeans:
     init         "k-means++", "random", or the centres (k,D) to start from.
     n_init       starts; the one with the least inertia is kept.  With given centres there is one.
     tol          stop when Σ ‖centre − centre before‖² ≤ tol · (variance of the columns of x, their mean).
-    algorithm    "lloyd": every distance, every time; "hamerly": the same labels and centres, with bounds that skip most
-                 of the work late in a run; "auto": "hamerly".
+    algorithm    "lloyd": every product, every time; "sketch": the same labels and centres, with 64 coordinates of each row
+                 that settle most of them (rows of no more columns need none: then both are one); "auto": "sketch".
     seed         of the starts: an integer, a np.random.Generator, or None for sn.seed's.
     batch_size   None: all rows at every step.  A number: mini-batches of so many rows.
     Also         inertia_history_: J after each update, of the start that was kept.
@@ -78,19 +78,19 @@ class KMeans:
 
     def fit(self, x, y=None, sample_weight=None) -> KMeans:
         """Find the centres.  y is ignored; sample_weight (N,): how much each row counts, 1 by default."""
-        given, k = check_rows("fit", x), self.n_clusters
+        given, k = check_rows("fit", x, finite=False), self.n_clusters                  # `comfortable` sees what is not
         if len(given) < k:
             raise ValueError(f"fit: n_samples={len(given)} should be >= n_clusters={k}; ask for fewer clusters")
         w, start = check_weights(sample_weight, given), self.check_init(given)
         x, origin, variance = comfortable(given)
-        rng, runs = generator(self.seed), []
+        rng, runs, rows = generator(self.seed), [], Rows(x, 0 if self.algorithm == "lloyd" else WIDTH)
         for _ in range(1 if start is not None else self.n_init):
             if start is not None:
                 c = start - origin
             else:
                 c = (plus_plus if self.init == "k-means++" else random_rows)(x, w, k, rng)
-            find = self.mini_batches if self.batch_size else self.alternate
-            runs.append(find(x, w, c.astype(np.float64), self.tol * variance, rng))
+            c, tol = c.astype(np.float64), self.tol * variance
+            runs.append(self.mini_batches(x, w, c, tol, rng) if self.batch_size else self.alternate(rows, w, c, tol))
         best = min(runs, key=lambda run: run.inertia)
         self.cluster_centers_ = (best.centres + origin).astype(given.dtype)
         self.labels_, self.inertia_ = best.labels, best.inertia
@@ -101,26 +101,22 @@ class KMeans:
         self.warn(best.converged)
         return self
 
-    def alternate(self, x, w, c, tol, rng) -> Run:
+    def alternate(self, rows, w, c, tol) -> Run:
         """Assign and update in turn, from the centres c."""
-        k, means, history, converged = len(c), Means(x, w, len(c)), [], False
-        bounds = None if self.algorithm == "lloyd" else Bounds(x)
-
-        def assign():
-            rounded = c.astype(x.dtype)
-            return nearest(x, rounded) if bounds is None else nearest_bounded(x, rounded, bounds)
-        energy, labels = float(w @ own_squares(x, np.zeros_like(c), np.zeros(len(x), int))), assign()
+        x = rows.x
+        means, history, converged = Means(x, w, len(c)), [], False
+        energy, labels = inertia(x, 0 * c, np.zeros(len(x), int), w), nearest_sketched(x, c.astype(x.dtype), rows)
         for step in range(1, self.max_iter + 1):
             before, c = c, means.update(labels, c)
             history.append(energy - float((means.sums * c).sum()))             # J = Σ w·‖x‖² − Σ W·‖c‖² at the means
-            labels = assign()
+            labels = nearest_sketched(x, c.astype(x.dtype), rows)
             still = np.square(c - before).sum() <= tol
             if still or np.array_equal(labels, means.labels):
                 converged = True
                 step += not still and step < self.max_iter     # the step that finds the labels unchanged counts
                 break
         c = c.astype(x.dtype)
-        return Run(c, labels, inertia(x, c, labels, w), step, converged, history)
+        return Run(c, labels.copy(), inertia(x, c, labels, w), step, converged, history)
 
     def mini_batches(self, x, w, c, tol, rng) -> Run:
         """A step after every batch; max_iter passes over the data at most.  No history."""
@@ -206,6 +202,7 @@ def comfortable(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         mean, variance = column_moments(x)
     spread = float(np.sqrt(variance.max(initial=0)))
     if not np.isfinite(spread) or not np.isfinite(np.square(x[:1], dtype=np.float64).sum()):
+        check_finite("fit", x)
         raise ValueError(f"fit: x has numbers up to {np.abs(x).max():.3g}, whose squares overflow; divide x by that")
     if spread == 0:
         return x, np.zeros(x.shape[1]), 0.0
@@ -229,8 +226,8 @@ def whole(name: str, n) -> int:
     return count
 
 
-def check_rows(name: str, x) -> np.ndarray:
-    """x as a float array (N,D) without NaN or infinity; integers become float64."""
+def check_rows(name: str, x, finite: bool = True) -> np.ndarray:
+    """x as a float array (N,D) without NaN or infinity (finite=False: the caller sees to that); integers become float64."""
     x = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
     if x.dtype.kind not in "fiub":
         raise TypeError(f"{name}: x has dtype {x.dtype}, expected real numbers")
@@ -239,14 +236,18 @@ def check_rows(name: str, x) -> np.ndarray:
     if x.ndim != 2 or 0 in x.shape:
         raise ValueError(f"{name}: x has shape {x.shape}, expected (rows, columns) with at least one of each; images: "
                          "x.reshape(len(x), -1); a single column: x[:, None]; a single row: x[None]")
-    if not np.isfinite(x.sum()):                               # one fast pass; the sum itself may overflow
-        bad = ~np.isfinite(x).all(axis=1)
-        if bad.any():
-            n = int(bad.argmax())
-            column = int(np.argmax(~np.isfinite(x[n])))
-            raise ValueError(f"{name}: x has {x[n, column]} in row {n}, column {column}, expected finite numbers; clean the "
-                             f"data ({int(bad.sum())} of {len(x)} rows are affected)")
+    if finite and not np.isfinite(x.sum()):                    # one fast pass; the sum itself may overflow
+        check_finite(name, x)
     return np.ascontiguousarray(x)
+
+
+def check_finite(name: str, x: np.ndarray) -> None:
+    bad = ~np.isfinite(x).all(axis=1)
+    if bad.any():
+        n = int(bad.argmax())
+        column = int(np.argmax(~np.isfinite(x[n])))
+        raise ValueError(f"{name}: x has {x[n, column]} in row {n}, column {column}, expected finite numbers; clean the "
+                         f"data ({int(bad.sum())} of {len(x)} rows are affected)")
 
 
 def check_weights(w, x: np.ndarray) -> np.ndarray:

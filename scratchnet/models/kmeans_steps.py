@@ -37,7 +37,7 @@ def update(x: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.ndarr
 
 def cluster_sums(x: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.ndarray:
     """Σ_{n: a[n]=j} w[n]·x[n], (k,D)"""
-    return add_rows(np.zeros((k, x.shape[1])), x, labels, w)
+    return regrouped(x, w, labels, np.full(len(x), -1), k)[0]
 
 
 def inertia(x: np.ndarray, c: np.ndarray, labels: np.ndarray, w: np.ndarray) -> float:
@@ -52,35 +52,24 @@ class Means:
     """
 
     def __init__(self, x: np.ndarray, w: np.ndarray, k: int):
-        self.x, self.w, self.k, self.real = x, w, k, (w > 0).astype(np.float64)
-        self.labels, first = np.zeros(len(x), np.int64), np.arange(k) == 0             # to begin with, all are in the first, …
-        self.counts, self.weights = first * self.real.sum(), first * w.sum()           # (rows of a weight above 0, weight)
-        self.sums, self.moved = np.zeros((k, x.shape[1])), np.full(k, np.inf)          # … and nothing is summed yet
+        self.x, self.w, self.k = x, w, k
+        self.labels, self.sums = np.full(len(x), -1), np.zeros((k, x.shape[1]))        # −1: in no cluster yet
+        self.counts, self.weights, self.moved = np.zeros((3, k))       # rows of a weight above 0; weight, now and come or gone
 
     def update(self, labels: np.ndarray, c: np.ndarray) -> np.ndarray:
         """The means of the clusters, (k,D); empty ones are re-seeded, or stay at c where there is no row to take."""
-        changed, new, old, come, gone = self.changes(labels, self.real)
-        if not (self.counts + come - gone).all():
+        sums, come, gone, count = regrouped(self.x, self.w, labels, self.labels, self.k)
+        if not (self.counts + count).all():
             labels = reseeded(self.x, self.w, c, labels)
-            changed, new, old, come, gone = self.changes(labels, self.real)
-        self.counts = self.counts + come - gone
-        *_, come, gone = self.changes(labels, self.w, changed)
-        self.weights, self.moved = self.weights + come - gone, self.moved + come + gone
+            sums, come, gone, count = regrouped(self.x, self.w, labels, self.labels, self.k)
+        self.sums, self.counts, self.weights = self.sums + sums, self.counts + count, self.weights + come - gone
+        self.moved += come + gone
         if (self.moved > 1000 * self.weights).any():
-            self.sums, self.weights = cluster_sums(self.x, labels, self.w, self.k), np.bincount(labels, self.w, self.k)
-            self.moved = np.zeros(self.k)
-        else:
-            self.sums = move_rows(self.sums, self.x, changed, old, new, self.w[changed])
-        self.labels[changed] = new
+            self.sums, self.weights, *_ = regrouped(self.x, self.w, labels, np.full(len(labels), -1), self.k)
+            self.moved = self.weights.copy()
+        self.labels[:] = labels
         full = self.counts[:, None] > 0
         return np.where(full, self.sums / np.where(full, self.weights[:, None], 1), c)
-
-    def changes(self, labels: np.ndarray, w: np.ndarray, changed: np.ndarray | None = None) -> tuple:
-        """The rows that changed cluster, where they are now, where they were; how much w came to each cluster, and left."""
-        if changed is None:
-            changed = np.flatnonzero(labels != self.labels)
-        new, old, w = labels[changed], self.labels[changed], w[changed]
-        return changed, new, old, np.bincount(new, w, self.k), np.bincount(old, w, self.k)
 
 
 def reseeded(x: np.ndarray, w: np.ndarray, c: np.ndarray, labels: np.ndarray, seen=0) -> np.ndarray:
@@ -123,8 +112,8 @@ def nearest(x, c):
 
 
 @kernel
-def nearest_bounded(x, c, bounds):
-    """The same; `bounds` remembers the call before, which saves the fast version much of its work.  The labels live there."""
+def nearest_sketched(x, c, rows):
+    """The same; `rows` holds x as the fast version wants it (kmeans_loops.Rows), with a sketch if it is wide."""
     return nearest.reference(x, c)
 
 
@@ -135,20 +124,21 @@ def own_squares(x, c, labels):
 
 
 @kernel
-def add_rows(sums, x, labels, w):
-    """sums[labels[n]] += w[n]·x[n] for every row n"""
-    sums = sums.copy()
-    np.add.at(sums, labels, w[:, None] * x)
-    return sums
+def regrouped(x, w, new, old, k):
+    """What the change from the labels old, −1 being none, to new brings each cluster: Σ w·x, weight come, weight gone, rows.
 
-
-@kernel
-def move_rows(sums, x, rows, old, new, w):
-    """sums[old[t]] −= w[t]·x[rows[t]] and sums[new[t]] += w[t]·x[rows[t]] for every t"""
-    sums, wx = sums.copy(), w[:, None] * x[rows]
-    np.subtract.at(sums, old, wx)
-    np.add.at(sums, new, wx)
-    return sums
+    sums[new[n]] += w[n]·x[n] and sums[old[n]] −= w[n]·x[n] where they differ; rows of weight 0 are not counted.
+    """
+    changed = new != old
+    came, left = np.flatnonzero(changed), np.flatnonzero(changed & (old >= 0))
+    sums, (come, gone, count) = np.zeros((k, x.shape[1])), np.zeros((3, k))
+    np.add.at(sums, new[came], w[came, None] * x[came])
+    np.add.at(come, new[came], w[came])
+    np.add.at(count, new[came], w[came] > 0)
+    np.subtract.at(sums, old[left], w[left, None] * x[left])
+    np.add.at(gone, old[left], w[left])
+    np.subtract.at(count, old[left], np.float64(w[left] > 0))
+    return sums, come, gone, count
 
 
 @kernel

@@ -1,20 +1,19 @@
 """The Numba versions of k-means' sums: over the rows of each cluster, over the columns of each row, over all rows.
 
-The same bits for every number of threads: a sum belongs to one thread (its slice of columns, its row), or is made
-of the sums of fixed blocks of rows, added in order.
+The same bits for every number of threads: a sum belongs to one thread (its row), or is made of the sums of fixed
+blocks of rows, added in order.
 """
 import numpy as np
 
 from ..kernel import jit, parallel
-from .kmeans_steps import add_rows, column_moments, from_sums, move_rows, own_squares
+from .kmeans_steps import column_moments, from_sums, own_squares, regrouped
 
 BLOCK = 1 << 18               # numbers of x in a block of rows
-COLUMNS = 256                 # of x, in one slice of the sums
 
 
-def over_rows(x: np.ndarray, work, least: int = 16) -> None:
+def over_rows(x: np.ndarray, work, rows: int = 0) -> None:
     """work(a, b) for blocks of rows a … b−1, spread over the threads."""
-    rows = max(least, BLOCK // max(1, x.shape[1]))
+    rows = rows or max(16, BLOCK // x.shape[1])
 
     def some(todo):
         for block in todo:
@@ -40,44 +39,35 @@ def own_loop(x, c, labels, d):
         d[n] = s
 
 
-def over_columns(x: np.ndarray, work) -> None:
-    """work(first, last) for slices of columns: each sum then belongs to one thread, whichever."""
-    def some(todo):
-        for part in todo:
-            work(part * COLUMNS, min(x.shape[1], (part + 1) * COLUMNS))
-    parallel(some, -(-x.shape[1] // COLUMNS))
+@regrouped.fast
+def regrouped_fast(x, w, new, old, k):
+    parts = max(1, min(16, x.size // BLOCK // 4, len(x) // (16 * k)))          # of the rows; each has sums of its own
+    sums, weights, rows = np.zeros((parts, k, x.shape[1])), np.zeros((parts, 3, k)), -(-len(x) // parts)
 
-
-@add_rows.fast
-def add_rows_fast(sums, x, labels, w):
-    sums = sums.copy()
-    over_columns(x, lambda first, last: add_loop(sums, x, labels, w, first, last))
-    return sums
+    def work(a, b):
+        part = a // rows
+        regroup_loop(x[a:b], w[a:b], new[a:b], old[a:b], sums[part], *weights[part])
+    over_rows(x, work, rows)
+    return sums.sum(axis=0), *weights.sum(axis=0)
 
 
 @jit
-def add_loop(sums, x, labels, w, first, last):
+def regroup_loop(x, w, new, old, sums, come, gone, count):
+    """Only rows that changed are read.  60,000 × 784 in one part: 12 ms if all change, 1.7 if a tenth does, 0.02 if none."""
     for n in range(len(x)):
-        j, v = labels[n], w[n]
-        for d in range(first, last):
+        j, i = new[n], old[n]
+        if i == j:
+            continue
+        v, one = w[n], 1.0 if w[n] > 0 else 0.0
+        come[j] += v
+        count[j] += one
+        for d in range(x.shape[1]):
             sums[j, d] += v * x[n, d]
-
-
-@move_rows.fast
-def move_rows_fast(sums, x, rows, old, new, w):
-    sums = sums.copy()
-    over_columns(x, lambda first, last: move_loop(sums, x, rows, old, new, w, first, last))
-    return sums
-
-
-@jit
-def move_loop(sums, x, rows, old, new, w, first, last):
-    for t in range(len(rows)):
-        n, i, j, v = rows[t], old[t], new[t], w[t]
-        for d in range(first, last):
-            sums[i, d] -= v * x[n, d]
-        for d in range(first, last):
-            sums[j, d] += v * x[n, d]
+        if i >= 0:
+            gone[i] += v
+            count[i] -= one
+            for d in range(x.shape[1]):
+                sums[i, d] -= v * x[n, d]
 
 
 @column_moments.fast

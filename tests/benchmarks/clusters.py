@@ -30,7 +30,7 @@ def kmeans(threads: int, rounds: int) -> Table:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")                    # that max_iter was reached is what is asked for
             for steps in (20, KMeans(10, init=c).fit(x).n_iter_):
-                for algorithm in ("lloyd", "hamerly"):
+                for algorithm in ("lloyd", "sketch"):
                     runs = {"ours": lambda: KMeans(10, init=c, max_iter=steps, tol=0, algorithm=algorithm).fit(x)}
                     if find_spec("sklearn"):
                         from sklearn.cluster import KMeans as Theirs

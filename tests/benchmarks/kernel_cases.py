@@ -33,10 +33,16 @@ def moments() -> list[np.ndarray]:
     return [array(784, 512).copy(), array(784, 512).copy(), array(784, 512) ** 2]
 
 
+def regroup():
+    """Labels of which every tenth is another."""
+    n = np.arange(20000)
+    return np.where(n % 100 // 10 == n % 10, (n + 1) % 10, n % 10)
+
+
 @lru_cache
-def bounds():
-    from scratchnet.models.kmeans_loops import Bounds
-    return Bounds(array(20000, 784))
+def sketched():
+    from scratchnet.models.kmeans_loops import Rows
+    return Rows(array(20000, 784))
 
 
 LARGEST = "128×32×28×28"
@@ -70,12 +76,9 @@ CASES = {
     "put_pixels": ("128×64×7×7 to 14×14", lambda: (array(128, 64, 7, 7), picked(), (14, 14))),
     "squares": (PIXELS, lambda: (array(20000, 784), array(10, 784))),
     "nearest": (PIXELS, lambda: (array(20000, 784), array(10, 784))),
-    "nearest_bounded": (PIXELS + ", bounds known", lambda: (array(20000, 784), array(10, 784), bounds())),
+    "nearest_sketched": (PIXELS + ", sketch made", lambda: (array(20000, 784), array(10, 784), sketched())),
     "column_moments": ("x 20,000×784", lambda: (array(20000, 784),)),
     "own_squares": (PIXELS, lambda: (array(20000, 784), array(10, 784), np.arange(20000) % 10)),
-    "add_rows": ("sums 10×784, x 20,000×784",
-                 lambda: (array(10, 784, dtype=np.float64), array(20000, 784), np.arange(20000) % 10, array(20000))),
-    "move_rows": ("sums 10×784, 2,000 rows of 784",
-                  lambda: (array(10, 784, dtype=np.float64), array(20000, 784), np.arange(0, 20000, 10), np.arange(2000) % 10,
-                           np.arange(2000) % 7, array(2000))),
+    "regrouped": ("x 20,000×784, every tenth row moves",
+                  lambda: (array(20000, 784), array(20000), np.arange(20000) % 10, regroup(), 10)),
 }
