@@ -93,7 +93,7 @@ class Rows:
     def prepare(self) -> None:
         """At the first use of the fast version: the reference needs none of this."""
         (N, D), x, width = self.x.shape, self.x, self.width
-        self.labels = np.zeros(N, np.int64)
+        self.labels, self.todo = np.zeros((2, N), np.int64)    # todo: which rows the sieve could not settle, block by block
         if D > WIDTH and not 0 < width < D:
             return
         if D > width > 0:
@@ -175,7 +175,7 @@ def nearest_sketched_fast(x, c, rows):
         else:
             one = slice(a // SIDE, -(-b // SIDE))
             todo = sieve(tiles[one], rows.lengths[one], rows.rest[one], a, seen, half, dtype.type(loss * slope), floor, reach,
-                         labels[a:b])
+                         labels[a:b], rows.todo[a:b])
         if len(todo) and (tiles is None or axes is not None):
             todo = wide_sieve(x, todo, centres, half, slope, floor, labels)
         if len(todo):
