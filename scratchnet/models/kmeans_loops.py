@@ -14,7 +14,8 @@ Source   Cauchy–Schwarz; the directions are those of PCA, by subspace iteratio
 import numpy as np
 
 from ..kernel import contiguous, jit
-from .kmeans_sieve import FIVE, SIDE, sieve, wide_sieve
+from . import kmeans_sieve
+from .kmeans_sieve import FIVE, SIDE
 from .kmeans_steps import nearest, nearest_sketched, squares
 from .kmeans_sums import over_rows
 
@@ -174,10 +175,10 @@ def nearest_sketched_fast(x, c, rows):
             todo = np.arange(a, b)
         else:
             one = slice(a // SIDE, -(-b // SIDE))
-            todo = sieve(tiles[one], rows.lengths[one], rows.rest[one], a, seen, half, dtype.type(loss * slope), floor, reach,
-                         labels[a:b], rows.todo[a:b])
+            todo = kmeans_sieve.sieve(tiles[one], rows.lengths[one], rows.rest[one], a, seen, half,
+                                      dtype.type(loss * slope), floor, reach, labels[a:b], rows.todo[a:b])
         if len(todo) and (tiles is None or axes is not None):
-            todo = wide_sieve(x, todo, centres, half, slope, floor, labels)
+            todo = kmeans_sieve.wide_sieve(x, todo, centres, half, slope, floor, labels)
         if len(todo):
             settle(x, todo, c, eta, labels)
     over_rows(x, work, block)
