@@ -103,7 +103,7 @@ class Run:
 
 def train(run: Run, args, recipe: Recipe, images) -> None:
     while len(run.history) < args.epochs:
-        epoch, start, turns = len(run.history) + 1, time.time(), []
+        epoch, start, work, turns = len(run.history) + 1, time.time(), time.process_time(), []
         with study.progress(len(images), f"epoch {epoch}/{args.epochs}") as bar:
             for x in sn.data.batches(images, args.batch, rng=run.rng):
                 if len(x) < 2:
@@ -119,6 +119,7 @@ def train(run: Run, args, recipe: Recipe, images) -> None:
         rows = np.array(turns)
         parts = np.array_split(rows, min(10, max(1, len(rows) // recipe.critics)))       # ten points of the curves
         run.history.append({"epoch": epoch, "seconds": round(time.time() - start, 2),
+                            "processor_seconds": round(time.process_time() - work, 2),     # of all threads, and no one else's
                             **{key: [mean(part[:, i]) for part in parts] for i, key in enumerate(CURVES)}})
         run.frames = np.concatenate([run.frames, run.look()[None]])
         h = {key: np.mean(values) for key, values in run.history[-1].items()}
@@ -201,7 +202,8 @@ def main(doc: str, recipes: dict[str, Recipe], out: str) -> None:
     count = draw(run, args, recipe, data, averaged.classes)
     study.write_metrics(args, data, about=recipe.about, quality=averaged._asdict(), quality_of_last_weights=last._asdict(),
                         parameters=sum(p.size for p in run.gan.parameters()),
-                        seconds=sum(e["seconds"] for e in run.history), history=run.history)
+                        **{name: sum(e[name] for e in run.history) for name in ("seconds", "processor_seconds")},
+                        history=run.history)
     print(f"wrote {count} pictures, learning.gif, metrics.json and checkpoint.npz to {args.out}")
     print(f"Fréchet distance {averaged.frechet:.2f} (last weights {last.frechet:.2f}; real images {averaged.floor:.2f}), "
           f"smallest class {100 * min(averaged.classes):.1f} %, coverage {averaged.coverage:.2f}")

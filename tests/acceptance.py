@@ -92,7 +92,8 @@ def described(metrics: dict) -> str:
     q = metrics["quality"]
     last = metrics["quality_of_last_weights"]["frechet"]
     return (f"Fréchet distance {q['frechet']:.2f} (last weights {last:.1f}, real images {q['floor']:.2f}), smallest class "
-            f"{100 * min(q['classes']):.1f} %, coverage {q['coverage']:.2f}, {metrics['seconds']:.0f} s")
+            f"{100 * min(q['classes']):.1f} %, coverage {q['coverage']:.2f}, {metrics['seconds']:.0f} s, "
+            f"{metrics['processor_seconds']:.0f} s of processor time")
 
 
 def gan_dense():
