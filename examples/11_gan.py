@@ -11,8 +11,12 @@ Expected last line:  Fréchet distance … (last weights …; real images …), 
 from gan_study import Recipe, main
 
 from scratchnet.models import gan_networks
+from scratchnet.models.gan_losses import R1
 
-RECIPES = {"dense": Recipe("dense layers, non-saturating loss", gan_networks.dense, lr=2e-4)}
+RECIPES = {
+    "dense": Recipe("dense layers, non-saturating loss", gan_networks.dense, lr=2e-4),
+    "r1": Recipe("dense layers, R1", gan_networks.dense, penalty=R1(0.5, every=8)),
+}
 
 if __name__ == "__main__":
     main(__doc__, RECIPES, "out/gan")

@@ -23,6 +23,8 @@ RECIPES = {
     "r1": Recipe("dense trunk and thin convolutions, R1", gan_networks.conv, penalty=R1(0.5, every=8), epochs=11),
     "textbook": Recipe("textbook DCGAN, batch norm in both", gan_networks.dcgan, lr=2e-4, batch=128, epochs=8),
     "spectral": Recipe("DCGAN, hinge loss, spectral norm", gan_networks.spectral, hinge, lr=1e-3, batch=128, epochs=8),
+    "no-penalty": Recipe("dense trunk and thin convolutions, no penalty", gan_networks.conv, epochs=8),
+    "no-trunk": Recipe("DCGAN without normalisation in D, R1", gan_networks.bare, penalty=R1(0.5, every=8), epochs=8),
 }
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ images to scores (N, 1).  Batch norm in G shifts every channel back to where ReL
                the strokes; D without normalisation: R1 holds its slope
     dcgan      the textbook: convolutions as wide as they are deep, no trunk; batch norm in D as well
     spectral   the same with spectral normalisation in D: ‖∂D/∂x‖ is at most the product of its layers' norms
+    bare       the same without any normalisation in D, for R1
 """
 from __future__ import annotations
 
@@ -47,6 +48,10 @@ def spectral(latent: int, rng) -> tuple[Sequential, Sequential]:
     return textbook(latent, rng, lambda layer, channels: [SpectralNorm(layer, rng=rng)])
 
 
+def bare(latent: int, rng) -> tuple[Sequential, Sequential]:
+    return textbook(latent, rng, lambda layer, channels: [layer])
+
+
 def textbook(latent: int, rng, normed: Callable) -> tuple[Sequential, Sequential]:
     """Radford, Metz & Chintala 2016, arXiv:1511.06434, for 28 × 28; first weights N(0, 0.02²), as they have it."""
     size = dict(stride=2, padding=1, rng=rng)
@@ -64,4 +69,4 @@ def textbook(latent: int, rng, normed: Callable) -> tuple[Sequential, Sequential
     return networks
 
 
-NETWORKS = {f.__name__: f for f in (dense, conv, dcgan, spectral)}
+NETWORKS = {f.__name__: f for f in (dense, conv, dcgan, spectral, bare)}
