@@ -8,7 +8,7 @@ same step sizes; D's are smaller than G's, so that it follows G with a delay:
 
 plain      G runs to the heap that D takes for real just now; D learns that whatever lies there is made, and its slope
            there grows; G runs on to the next one: mode collapse, round and round the circle.
-repaired   R1 on every step, and averaged weights.  With 5·‖∂D/∂x‖² on real points D's field is gentle where they
+repaired   R1 on every step, and averaged weights.  With 5/2·‖∂D/∂x‖² on real points D's field is gentle where they
            are: made points come to rest there, and the empty heaps go on pulling.
 
 Drawn in the plane: D's score (blue: made, orange: real), real points (+) and made ones (dots).  A heap is covered
@@ -31,8 +31,8 @@ from scratchnet.models.gan_losses import R1
 
 RADIUS, SPREAD = 2.0, 0.1
 CENTRES = RADIUS * np.stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)], axis=1)      # (8, 2)
-PENALTY = {"plain": None, "repaired": R1(10.0, every=1)}
-STEP_SIZES = 5e-3, 2e-4                         # of G and of D
+PENALTY = {"plain": None, "repaired": R1(5.0, every=1)}
+STEP_SIZES = 3e-3, 2e-4                         # of G and of D
 
 
 def real_points(n: int, rng) -> np.ndarray:
@@ -71,7 +71,7 @@ class Shot(NamedTuple):
     field: np.ndarray                           # D's score on the grid, (65, 65)
 
 
-STEPS, SHOTS = 3000, 26
+STEPS, SHOTS = 2000, 26
 EDGE = np.linspace(-3.2, 3.2, 65, dtype=np.float32)
 GRID = np.stack(np.meshgrid(EDGE, EDGE), axis=-1).reshape(-1, 2)
 
