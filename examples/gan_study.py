@@ -119,7 +119,7 @@ def train(run: Run, args, recipe: Recipe, images) -> None:
         rows = np.array(turns)
         parts = np.array_split(rows, min(10, max(1, len(rows) // recipe.critics)))       # ten points of the curves
         run.history.append({"epoch": epoch, "seconds": round(time.time() - start, 2),
-                            "processor_seconds": round(time.process_time() - work, 2),     # of all threads, and no one else's
+                            "processor_seconds": round(time.process_time() - work, 2),        # whatever else the machine does
                             **{key: [mean(part[:, i]) for part in parts] for i, key in enumerate(CURVES)}})
         run.frames = np.concatenate([run.frames, run.look()[None]])
         h = {key: np.mean(values) for key, values in run.history[-1].items()}
@@ -189,11 +189,14 @@ def main(doc: str, recipes: dict[str, Recipe], out: str) -> None:
         run.save()                                             # so that even the first epoch can be interrupted
     try:
         train(run, args, recipe, data.images)
+        measure_and_draw(run, args, recipe, data)
     except KeyboardInterrupt:
         sys.exit(f"\nstopped; {run.path} holds the state after epoch {len(run.history)}: --resume continues from there")
     except Diverged as e:
         sys.exit(f"\n{e}. The last finite checkpoint is {run.path}, the state after epoch {len(run.history)}")
 
+
+def measure_and_draw(run: Run, args, recipe: Recipe, data: study.Data) -> None:
     print("measuring", flush=True)
     reader, test_images = trained_reader(data.images, data.labels, args.reader_epochs), data.test_images[:args.samples]
     z = run.gan.noise(args.samples, args.seed + 3)

@@ -42,6 +42,21 @@ def is_picture(path: Path) -> bool:
     return path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and path.stat().st_size > 2000
 
 
+def assert_same_run(whole: Path, parts: Path) -> None:
+    """Bit for bit: weights, averages, statistics, u, optimisers, generator of random numbers, pictures, curves, quality."""
+    one, two = (sn.load(folder / "checkpoint.npz") for folder in (whole, parts))
+    for part in ("gan", "average", "of_generator", "of_discriminator"):
+        assert one[part].keys() == two[part].keys()
+        for name, array in one[part].items():
+            np.testing.assert_array_equal(array, two[part][name], err_msg=f"{part} {name}")
+    np.testing.assert_array_equal(one["frames"], two["frames"])
+    assert one["rng"].bit_generator.state == two["rng"].bit_generator.state
+    one, two = ([{k: v for k, v in e.items() if "seconds" not in k} for e in json.loads(p["history"])] for p in (one, two))
+    assert one == two
+    one, two = (json.loads((folder / "metrics.json").read_text()) for folder in (whole, parts))
+    assert one["quality"] == two["quality"] and one["quality_of_last_weights"] == two["quality_of_last_weights"]
+
+
 def test_12_dcgan_writes_what_it_promises_and_resume_equals_an_unbroken_run_bit_for_bit(start, tmp_path):
     from PIL import Image
     message, said, bar = start("12_dcgan.py", "--epochs", 2, "--batch", 16, draws=True)
@@ -57,17 +72,11 @@ def test_12_dcgan_writes_what_it_promises_and_resume_equals_an_unbroken_run_bit_
 
     for epochs, more in ((1, []), (2, ["--resume"])):
         assert start("12_dcgan.py", "--epochs", epochs, "--batch", 16, *more, out=tmp_path / "parts")[0] is None
-    whole, parts = (sn.load(tmp_path / folder / "checkpoint.npz") for folder in ("out", "parts"))
-    for part in ("gan", "average", "of_generator", "of_discriminator"):
-        for name, array in whole[part].items():
-            np.testing.assert_array_equal(array, parts[part][name], err_msg=f"{part} {name}")
-    np.testing.assert_array_equal(whole["frames"], parts["frames"])
-    one, two = ([{k: v for k, v in e.items() if "seconds" not in k} for e in json.loads(p["history"])] for p in (whole, parts))
-    assert one == two and json.loads((tmp_path / "parts/metrics.json").read_text())["quality"] == metrics["quality"]
+    assert_same_run(out, tmp_path / "parts")
 
 
 @pytest.mark.parametrize("script, recipe", [("11_gan.py", "dense"), ("12_dcgan.py", "textbook"), ("12_dcgan.py", "spectral"),
-                                            ("14_wgan_gp.py", "wgan-gp")])
+                                            ("12_dcgan.py", "no-trunk")])
 def test_every_recipe_runs(start, tmp_path, script, recipe):
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
@@ -77,21 +86,28 @@ def test_every_recipe_runs(start, tmp_path, script, recipe):
     assert all(np.isfinite(history[key]).all() for key in ("discriminator", "generator", "accuracy"))
 
 
-def test_ctrl_c_leaves_the_checkpoint_of_the_last_whole_epoch(start, tmp_path, monkeypatch):
+@pytest.mark.parametrize("script, recipe", [("12_dcgan.py", "spectral"), ("14_wgan_gp.py", "wgan-gp")])
+def test_ctrl_c_leaves_the_last_whole_epoch_and_resume_goes_on_as_if_nothing_had_been(start, tmp_path, monkeypatch, script, recipe):
+    """Stopped in the midst of the second of three epochs: u of the spectral norm, the averages and the turn of G go on, too."""
     from scratchnet.models import gan
     step, steps = gan.train_step, []
 
     def interrupted(*args, **settings):
         steps.append(1)
-        if len(steps) == 10:                                   # 7 steps an epoch: in the midst of the second
+        if len(steps) == 5:                                    # 4 steps an epoch
             raise KeyboardInterrupt
         return step(*args, **settings)
-    monkeypatch.setattr(gan, "train_step", interrupted)
-    sys.modules.pop("gan_study", None)                         # it takes train_step by name when it is imported
-    message, _, _ = start("11_gan.py", "--epochs", 3)
+    few = "--train-images", 100, "--recipe", recipe
+    with monkeypatch.context() as m:
+        m.setattr(gan, "train_step", interrupted)
+        sys.modules.pop("gan_study", None)                     # it takes train_step by name when it is imported
+        message, _, _ = start(script, "--epochs", 2, *few, out=tmp_path / "parts")
     sys.modules.pop("gan_study", None)
     assert "holds the state after epoch 1: --resume continues from there" in message
-    assert len(json.loads(sn.load(tmp_path / "out/checkpoint.npz")["history"])) == 1
+    assert len(json.loads(sn.load(tmp_path / "parts/checkpoint.npz")["history"])) == 1
+    assert start(script, "--epochs", 3, "--resume", *few, out=tmp_path / "parts")[0] is None
+    assert start(script, "--epochs", 3, *few, out=tmp_path / "whole")[0] is None
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
 def test_M_nan_stops_the_training_and_names_step_loss_and_last_finite_checkpoint(start, tmp_path):
