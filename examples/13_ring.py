@@ -32,7 +32,7 @@ from scratchnet.models.gan_losses import R1
 RADIUS, SPREAD = 2.0, 0.1
 CENTRES = RADIUS * np.stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)], axis=1)      # (8, 2)
 PENALTY = {"plain": None, "repaired": R1(5.0, every=1)}
-STEP_SIZES = 3e-3, 2e-4                         # of G and of D
+STEP_SIZES = 2e-3, 2e-4                         # of G and of D
 
 
 def real_points(n: int, rng) -> np.ndarray:
@@ -71,7 +71,7 @@ class Shot(NamedTuple):
     field: np.ndarray                           # D's score on the grid, (65, 65)
 
 
-STEPS, SHOTS = 2000, 26
+STEPS, SHOTS = 1500, 26
 EDGE = np.linspace(-3.2, 3.2, 65, dtype=np.float32)
 GRID = np.stack(np.meshgrid(EDGE, EDGE), axis=-1).reshape(-1, 2)
 
