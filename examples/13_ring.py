@@ -11,6 +11,10 @@ plain      G runs to the heap that D takes for real just now; D learns that what
 repaired   R1 on every step, and averaged weights.  With 5/2·‖∂D/∂x‖² on real points D's field is gentle where they
            are: made points come to rest there, and the empty heaps go on pulling.
 
+Of ten games each, the repaired ones cover all eight heaps from step 900 on; the plain ones two on average over the
+second half, and seven of the ten end with four or fewer.  No penalty cures every step size: with G's at 5e-3 two of
+ten repaired games were short of eight.
+
 Drawn in the plane: D's score (blue: made, orange: real), real points (+) and made ones (dots).  A heap is covered
 if a fortieth of the samples, a fifth of its fair share, lie within three of its standard deviations.
 Writes ring.png, ring.gif, modes.png and metrics.json to --out.
@@ -121,7 +125,7 @@ def draw(stories: dict, args, caption: str, modes: dict) -> None:
         axes.plot(steps, np.mean(rows, axis=0), color=colour, marker=mark, ms=4, label=f"{name}, mean")
         axes.fill_between(steps, np.min(rows, axis=0), np.max(rows, axis=0), color=colour, alpha=0.2, label=f"{name}, least to most")
     axes.set(xlabel="step", ylabel="heaps covered", ylim=(-0.2, 8.3))
-    axes.legend(fontsize=8, loc="center right")
+    axes.legend(fontsize=8, loc="upper left")
     axes.grid(alpha=0.25)
     plot.write(fig, args.out / "modes.png")
 
