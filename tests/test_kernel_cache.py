@@ -112,7 +112,7 @@ def test_K4_same_bits_every_time(name):
 
 def within_reach(function) -> list[np.ndarray]:
     """The arrays in a function's closure, also those in lists and objects there and in the closures of functions there."""
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    cells = [cell.cell_contents for cell in function.__closure__ or () if cell != types.CellType()]           # not the empty ones
     each = [v for c in cells for v in (c if isinstance(c, list) else vars(c).values() if isinstance(c, Rows) else [c])]
     return [v for v in each if isinstance(v, np.ndarray)] + \
         [a for v in each if isinstance(v, types.FunctionType) for a in within_reach(v)]
@@ -155,8 +155,8 @@ def test_K4_no_two_blocks_write_to_the_same_memory(name, monkeypatch):
     expected = bits(name, args)
     monkeypatch.undo()
     assert bits(name, args) == expected                     # the spy left no trace
+    assert not seen or max(blocks for blocks, _ in seen) > 1
     for blocks, counts in seen:
-        assert blocks > 1
         assert all(c.max(initial=0) <= 1 for c in counts)
         assert any(c.size and c.min() == 1 for c in counts) or "nearest" in name       # it sees all of the output
     assert seen or name in ("take_pixels", "put_pixels")     # these use one thread

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import scratchnet as sn
-from scratchnet.models import kmeans_loops
+from scratchnet.models import kmeans_loops, kmeans_sieve
 from scratchnet.models.kmeans import ConvergenceWarning, KMeans, comfortable
 from scratchnet.models.kmeans_steps import Means, assign, inertia, nearest, nearest_sketched, update
 from tests.conftest import size
@@ -107,8 +107,8 @@ def test_a_sketch_settles_most_rows_and_never_a_wrong_one(monkeypatch, offset, u
     rng, seen = np.random.default_rng(0), []
     x = rng.standard_normal((4000, 12)) @ rng.standard_normal((12, 200)) + 0.1 * rng.standard_normal((4000, 200))
     x, c = ((x + offset) * unit).astype(np.float32), None
-    whole = kmeans_loops.wide_sieve
-    monkeypatch.setattr(kmeans_loops, "wide_sieve", lambda x, rows, *a: seen.append(len(rows)) or whole(x, rows, *a))
+    whole = kmeans_sieve.wide_sieve
+    monkeypatch.setattr(kmeans_sieve, "wide_sieve", lambda x, rows, *a: seen.append(len(rows)) or whole(x, rows, *a))
     rows = kmeans_loops.Rows(x)
     c = np.stack([x[j::10].mean(axis=0) + x[j] / 2 for j in range(10)])
     labels = nearest_sketched(x, c, rows)
