@@ -25,5 +25,7 @@ def generator(rng: np.random.Generator | int | None = None) -> np.random.Generat
     if isinstance(rng, np.random.Generator):
         return rng
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
+        if rng < 0:
+            raise ValueError(f"rng: seed {rng}, expected an integer, 0 or more")
         return np.random.default_rng(rng)
     raise TypeError(f"rng: expected a np.random.Generator, an integer seed or None, got {rng!r}")

@@ -100,6 +100,7 @@ def test_M_target_sharpens_and_keeps_large_clusters_from_growing():
     assert p[1, 0] > q[1, 0]                                               # sure answers become surer
     assert p[2, 0] < 0.5                                                   # undecided: to the smaller cluster
     np.testing.assert_allclose(target(np.eye(3)), np.eye(3))
+    np.testing.assert_array_equal(target(np.eye(3)[:2]), np.eye(3)[:2])        # the third cluster is empty, not NaN
     np.testing.assert_allclose(target(np.full((4, 5), 0.2)), 0.2)
 
 
@@ -128,6 +129,8 @@ def test_M_training_pulls_three_noisy_kinds_apart(seed):
     (lambda: log_assignment(np.zeros((3, 2)), np.zeros((4, 5))), "codes (3, 2) and centres (4, 5), expected (N, D) and (k, D)"),
     (lambda: DEC(Flatten(), np.zeros((3, 784), np.float32)).loss(np.zeros((2, 1, 28, 28), np.float32), np.ones((3, 3), np.float32)),
      "p (3, 3), expected (2, 3)"),
+    (lambda: DEC(Flatten(), np.full((3, 784), np.nan, np.float32)), "centres (3, 784), expected (k, D), all finite"),
+    (lambda: target(np.ones(3)), "target: q (3,), expected (N, k)"),
     (lambda: DEC(Flatten(), np.zeros((3, 784), np.float32))(np.zeros((2, 28, 28), np.float32)), "expected (N, 1, 28, 28)"),
 ])
 def test_wrong_calls_get_a_sentence(call, message):

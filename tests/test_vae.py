@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import scratchnet as sn
+from scratchnet.models.autoencoder import Autoencoder
 from scratchnet.models.topology import topology
 from scratchnet.models.vae import LOGVAR, VAE, sample, train_step
 
@@ -138,6 +139,30 @@ def test_topology_of_the_study():
 def test_bad_images_are_refused(bad, message):
     with pytest.raises((ValueError, TypeError), match=message):
         VAE(rng=0).loss(bad)
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: VAE(0), r"VAE: latent is 0, expected an integer, 1 or more: the numbers in a code"),
+    (lambda: VAE(2.0), r"latent is 2.0, expected an integer"),
+    (lambda: VAE(True), r"latent is True, expected an integer"),
+    (lambda: VAE(rng=0).images(np.zeros((3, 5))), r"codes: float64 \(3, 5\), expected numbers \(N, 2\)"),
+    (lambda: VAE(rng=0).images(np.zeros(2)), r"codes: float64 \(2,\), expected numbers \(N, 2\); a single code z is z\[None\]"),
+    (lambda: VAE(rng=0).images([[0, 0], [np.inf, 1]]), r"code 1 is \[inf  1.\], expected finite numbers \(1 of 2 codes are affected\)"),
+])
+def test_wrong_codes_get_a_sentence(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_M_a_vae_from_an_autoencoder_has_its_layers_and_one_more():
+    ae = Autoencoder(3, "thin", hidden=20, rng=0)
+    vae, x = VAE.from_autoencoder(ae, rng=1), small_batch()[0].astype(np.float32)
+    np.testing.assert_array_equal(vae.codes(x), ae.codes(x))
+    assert (vae.latent, vae.hidden) == (3, 20) and vae.images([[0, 0, 1]]).shape == (1, 1, 28, 28)
+    assert [name.split(".")[0] for name in vae.state()] == sorted(
+        (name.split(".")[0] for name in vae.state()), key=["encoder", "mu", "logvar", "decoder"].index)
+    more = {id(p) for p in vae.parameters()} - {id(p) for p in ae.parameters()}
+    assert more == {id(vae.logvar.w), id(vae.logvar.b)}
 
 
 def test_noise_of_the_wrong_shape_is_refused():

@@ -25,7 +25,7 @@ from ..layers import Array, Conv2d, ConvTranspose2d, Dense, Flatten, Layer, ReLU
 from ..optim import Optimiser
 from ..rng import generator
 from ..tensor import Tensor
-from .images import check_images, in_batches
+from .images import check_images, check_latent, in_batches
 from .pca import PCA
 from .vae import VAE
 
@@ -72,8 +72,7 @@ class Autoencoder(Layer):
             raise ValueError(f"Autoencoder: network is {network!r}, expected one of {', '.join(NETWORKS)}")
         if loss not in ("bce", "mse"):
             raise ValueError(f'Autoencoder: loss is {loss!r}, expected "bce" or "mse"')
-        if isinstance(latent, bool) or not isinstance(latent, (int, np.integer)) or latent < 1:
-            raise ValueError(f"Autoencoder: latent is {latent!r}, expected an integer, 1 or more: the numbers in a code")
+        check_latent("Autoencoder", latent)
         width = {} if hidden is None else {"hidden": hidden}
         self.encoder, self.decoder = NETWORKS[network](latent, **width, rng=generator(rng))
         self.latent, self.compared_by = latent, loss
@@ -110,6 +109,9 @@ class Autoencoder(Layer):
         first are, so both take it in:  w' = w·A, b' = (b − m)·A;  from  z = z'·A⁻¹ + m:  w' = A⁻¹·w, b' = b + m·w.
         Reconstructions stay what they were.
         """
+        if pca.k != self.latent or len(pca.mean) != self.latent:
+            raise ValueError(f"fold: a PCA of {len(pca.mean)} numbers along {pca.k} axes, expected {self.latent} and {self.latent} "
+                             "like the codes: PCA(latent).fit(model.codes(x))")
         last, first = self.encoder[-1], self.decoder[0]
         m, A = pca.mean, pca.axes * (scale / pca.deviations)
         first.b.data = first.b.data + m @ first.w.data

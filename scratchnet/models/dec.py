@@ -38,7 +38,9 @@ def log_assignment(z: Array, centres: Array) -> Tensor:
 
 def target(q: np.ndarray) -> np.ndarray:
     """p: the square of q, divided by the size of each cluster, rows summing to 1."""
-    share = q * (q / q.sum(axis=0))
+    if q.ndim != 2:
+        raise ValueError(f"target: q {q.shape}, expected (N, k): a row of shares for each image")
+    share = q * (q / np.maximum(q.sum(axis=0), np.finfo(q.dtype).tiny))       # a cluster that nobody is in stays empty
     return share / share.sum(axis=1, keepdims=True)
 
 
@@ -46,6 +48,8 @@ class DEC(Layer):
     """An encoder, images (N,1,28,28) to codes (N,D), and k centres (k,D), both trained."""
 
     def __init__(self, encoder: Layer, centres: np.ndarray):
+        if centres.ndim != 2 or not np.isfinite(centres).all():
+            raise ValueError(f"DEC: centres {centres.shape}, expected (k, D), all finite: the cluster_centers_ of k-means")
         self.encoder, self.centres = encoder, parameter(centres)
 
     def forward(self, x: Array) -> Tensor:

@@ -1,4 +1,4 @@
-"""The door of every model: are these images?  And a way to send many through, batch by batch."""
+"""The door of every model: are these images, are these codes?  And a way to send many through, batch by batch."""
 from __future__ import annotations
 
 from typing import Callable
@@ -26,6 +26,24 @@ def check_images(x, channels: int = 1, size: int = 28):
         raise ValueError(f"images: image {n} has {array[n][pixel]} at {pixel}, expected finite numbers; clean the data "
                          f"({int(bad.sum())} of {len(array)} images are affected)")
     return x
+
+
+def check_codes(z, latent: int) -> np.ndarray:
+    """z as an array if it is (N, latent) and finite; else what is wrong with it."""
+    array = z.numpy() if isinstance(z, Tensor) else np.asarray(z)
+    if array.dtype.kind not in "fiu" or array.ndim != 2 or array.shape[1] != latent:
+        raise ValueError(f"codes: {array.dtype} {array.shape}, expected numbers (N, {latent}); a single code z is z[None]")
+    bad = ~np.isfinite(array).all(axis=1)
+    if bad.any():
+        raise ValueError(f"codes: code {int(bad.argmax())} is {array[bad.argmax()]}, expected finite numbers "
+                         f"({int(bad.sum())} of {len(array)} codes are affected)")
+    return array
+
+
+def check_latent(model: str, latent) -> None:
+    """A code has a whole number of axes, at least one."""
+    if isinstance(latent, bool) or not isinstance(latent, (int, np.integer)) or latent < 1:
+        raise ValueError(f"{model}: latent is {latent!r}, expected an integer, 1 or more: the numbers in a code")
 
 
 def in_batches(function: Callable, x: np.ndarray, size: int = 500):

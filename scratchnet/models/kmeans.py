@@ -66,7 +66,7 @@ class KMeans:
         self.n_clusters, self.n_init, self.max_iter = (
             whole(name, n) for name, n in (("n_clusters", n_clusters), ("n_init", n_init), ("max_iter", max_iter)))
         self.batch_size = None if batch_size is None else whole("batch_size", batch_size)
-        if not np.isscalar(tol) or not 0 <= tol < np.inf:
+        if not isinstance(tol, (int, float, np.number)) or not 0 <= tol < np.inf:
             raise ValueError(f"KMeans: tol is {tol!r}, expected a number, 0 or more")
         if algorithm not in ALGORITHMS:
             raise ValueError(f"KMeans: algorithm is {algorithm!r}, expected one of {', '.join(ALGORITHMS)}")
@@ -205,6 +205,8 @@ def comfortable(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         check_finite("fit", x)
         raise ValueError(f"fit: x has numbers up to {np.abs(x).max():.3g}, whose squares overflow; divide x by that")
     if spread == 0:
+        if (x != x[0]).any():
+            raise ValueError("fit: x has differences so small that their squares are 0; multiply x by a large number")
         return x, np.zeros(x.shape[1]), 0.0
     if not 1e-12 < spread < 1e12:                              # squares would leave the range of float32
         x = x.astype(np.float64)
@@ -218,7 +220,7 @@ def comfortable(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 
 def whole(name: str, n) -> int:
     try:
-        count = operator.index(n)
+        count = operator.index(None if isinstance(n, bool) else n)
     except TypeError:
         raise TypeError(f"KMeans: {name} is {n!r}, expected a whole number, 1 or more") from None
     if count < 1:
@@ -228,7 +230,10 @@ def whole(name: str, n) -> int:
 
 def check_rows(name: str, x, finite: bool = True) -> np.ndarray:
     """x as a float array (N,D) without NaN or infinity (finite=False: the caller sees to that); integers become float64."""
-    x = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
+    try:
+        x = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
+    except ValueError:                                         # NumPy's name for it: an inhomogeneous shape
+        raise ValueError(f"{name}: x has rows of different lengths, expected as many columns in each") from None
     if x.dtype.kind not in "fiub":
         raise TypeError(f"{name}: x has dtype {x.dtype}, expected real numbers")
     if x.dtype not in (np.float32, np.float64):

@@ -45,6 +45,7 @@ class PCA:
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """z = (x − m)·V, in the dtype of x."""
+        self.check_fitted("encode")
         rows = as_rows(x)
         if rows.shape[1] != len(self.mean):
             raise ValueError(f"PCA: rows of {rows.shape[1]} numbers, expected {len(self.mean)} as in fit")
@@ -53,11 +54,18 @@ class PCA:
 
     def decode(self, z: np.ndarray) -> np.ndarray:
         """x̂ = z·Vᵀ + m: rows (N,D), which reshape to images."""
+        self.check_fitted("decode")
+        if z.ndim != 2 or z.shape[1] != self.k:
+            raise ValueError(f"PCA: codes {z.shape}, expected (N, {self.k}): one number per axis")
         return z @ self.axes.T.astype(z.dtype) + self.mean.astype(z.dtype)
 
     def whiten(self, x: np.ndarray) -> np.ndarray:
         """z / deviations: along every axis mean 0 and variance 1."""
         return self.encode(x) / self.deviations.astype(x.dtype)
+
+    def check_fitted(self, what: str) -> None:
+        if not hasattr(self, "mean"):
+            raise ValueError(f"PCA: {what} before fit; call fit(x) first")
 
     @property
     def deviations(self) -> np.ndarray:

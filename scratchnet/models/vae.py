@@ -25,7 +25,7 @@ from ..layers import Array, Conv2d, ConvTranspose2d, Dense, Flatten, Layer, ReLU
 from ..optim import Optimiser
 from ..rng import generator
 from ..tensor import Tensor
-from .images import check_images, in_batches
+from .images import check_codes, check_images, check_latent, in_batches
 
 LOGVAR = (-30.0, 20.0)                          # σ from 3e-7 to 2e4: e^logvar stays finite in float32
 
@@ -41,6 +41,7 @@ class VAE(Layer):
     """Conv encoder, transposed-conv decoder.  latent: axes of the code; hidden: width before it."""
 
     def __init__(self, latent: int = 2, hidden: int = 16, *, rng=None):
+        check_latent("VAE", latent)
         rng = generator(rng)
         self.encoder = Sequential(
             Conv2d(1, 32, 3, stride=2, padding=1, rng=rng), ReLU(),                         # (N,32,14,14)
@@ -54,6 +55,16 @@ class VAE(Layer):
             ConvTranspose2d(64, 32, 3, stride=2, padding=1, output_padding=1, rng=rng), ReLU(),   # (N,32,28,28)
             ConvTranspose2d(32, 1, 3, padding=1, rng=rng))                                  # (N,1,28,28)
         self.latent, self.hidden = latent, hidden
+
+    @classmethod
+    def from_autoencoder(cls, model: Layer, rng=None) -> VAE:
+        """The VAE with the layers of an autoencoder, which it takes over: the last of its encoder gives μ, a new one log σ²."""
+        *before, mu = model.encoder.layers
+        vae = cls.__new__(cls)
+        vae.hidden, vae.latent = mu.w.shape
+        vae.encoder, vae.mu = Sequential(*before), mu
+        vae.logvar, vae.decoder = Dense(vae.hidden, vae.latent, rng=generator(rng)), model.decoder
+        return vae
 
     def encode(self, x: Array) -> tuple[Tensor, Tensor]:
         """μ and log σ² of q(z|x)."""
@@ -70,7 +81,8 @@ class VAE(Layer):
 
     def images(self, z: np.ndarray) -> np.ndarray:
         """The images of many codes, (N,1,28,28) in [0,1], computed without recording."""
-        return in_batches(lambda part: ops.sigmoid(self.decode(part)), z.astype(self.decoder[0].w.dtype))
+        z = check_codes(z, self.latent).astype(self.decoder[0].w.dtype)
+        return in_batches(lambda part: ops.sigmoid(self.decode(part)), z)
 
     def loss(self, x: Array, eps: Array | None = None, *, reconstruction: float = 1.0, kl: float = 1.0, rng=None) -> Terms:
         """Both terms and their weighted sum.  eps (N,latent): the noise, drawn from rng if not given."""
