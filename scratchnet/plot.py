@@ -74,7 +74,7 @@ def images(pictures: np.ndarray, path, *, title: str, caption: str = "", columns
 
 def latent(codes: np.ndarray, labels: np.ndarray, path, *, title: str, caption: str = "", axes_names=("z₁", "z₂"),
            names: Sequence[str] = "0123456789") -> Path:
-    """Codes (N,2) as dots coloured by class (N,), each class named at its median."""
+    """Codes (N,2) as dots coloured by class (N,), each class named at its median, or as near as the other names allow."""
     fig = figure(7.2, 6.4, title, caption)
     axes = fig.subplots()
     scatter(axes, codes, labels, names)
@@ -86,9 +86,20 @@ def latent(codes: np.ndarray, labels: np.ndarray, path, *, title: str, caption: 
 def scatter(axes, codes: np.ndarray, labels: np.ndarray, names: Sequence[str] = "0123456789") -> None:
     from matplotlib.patheffects import withStroke
     axes.scatter(*codes.T, s=2, alpha=0.5, linewidths=0, c=[COLOURS[i] for i in labels])
-    for i in np.unique(labels):
-        axes.text(*np.median(codes[labels == i], axis=0), names[i], ha="center", va="center", weight="bold",
+    medians = np.array([np.median(codes[labels == i], axis=0) for i in np.unique(labels)])
+    for i, place in zip(np.unique(labels), apart(medians, 0.055 * np.ptp([axes.get_xlim(), axes.get_ylim()], axis=1))):
+        axes.text(*place, names[i], ha="center", va="center", weight="bold",
                   fontsize=14 if len(names[i]) == 1 else 8, path_effects=[withStroke(linewidth=3, foreground="white")])
+
+
+def apart(places: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """The places (N,2), pushed from each other until hardly two are nearer than `reach` (2,): room for a name at each."""
+    places = places / reach + 1e-3 * np.random.default_rng(0).standard_normal(places.shape)      # equal ones part as well
+    for _ in range(100):
+        away = places[:, None] - places                                    # (N,N,2)
+        far = np.maximum(np.linalg.norm(away, axis=2, keepdims=True), 1e-9)
+        places = places + 0.3 * (np.maximum(1 - far, 0) * away / far).sum(axis=1)
+    return places * reach
 
 
 class Panel(NamedTuple):
@@ -161,7 +172,8 @@ def prior_circle(axes):
 
 
 def limits(centre: np.ndarray, spread: np.ndarray) -> tuple[float, float]:
-    return float((centre - 1.5 * spread).min()), float((centre + 1.5 * spread).max())
+    low, high = min(-1.0, (centre - 1.5 * spread).min()), max(1.0, (centre + 1.5 * spread).max())      # the prior too
+    return float(low - 0.04 * (high - low)), float(high + 0.04 * (high - low))
 
 
 class Grid(NamedTuple):
@@ -204,8 +216,7 @@ def curves(panels: dict[str, dict[str, Sequence[float]]], path, *, title: str, c
             axes.plot(range(first, first + len(values)), values, marker=mark, ms=4, color=colour, label=name)
         axes.set(xlabel=xlabel, ylabel=ylabel)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(fontsize=8)
-        axes.grid(alpha=0.25)
+        axes.legend(fontsize=8), axes.grid(alpha=0.25)
     return write(fig, path)
 
 
