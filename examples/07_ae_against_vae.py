@@ -1,82 +1,97 @@
 """07 · Autoencoder against VAE: what lies between their codes, and what a draw from each becomes.
 
     python examples/07_ae_against_vae.py                       MNIST if it can be had, else drawn digits
-    python examples/07_ae_against_vae.py --strips 2 5 10 20    also reconstructions at these numbers of codes
+    python examples/07_ae_against_vae.py --codes 2 --epochs 15
 
-Both have the same layers and the same first weights; the VAE alone is told where codes should lie and reads
-noisy ones.  A reader of digits, the classifier of 04, trained once and kept, then says how much like a digit it is what
-they decode: its confidence (the largest of its ten probabilities) halfway between two digits of different kinds, and for
-draws: z ~ N(0, 1) for the VAE, z from a Gaussian fitted to its codes for the autoencoder.
-Writes to --out: codes, grids, lines, gaps, draws, confidences, losses (side by side); metrics.json.
-Expected last line:  wrote 7 pictures and metrics.json to out/ae_against_vae
+Both have the same layers and the same first weights, once for each number of --codes; the VAE alone is told where codes
+should lie and reads noisy ones.  A reader of digits, the classifier of 04, trained once and kept, then says how much like
+a digit it is what they decode: its confidence (the largest of its ten probabilities) halfway between two digits of
+different kinds, and for draws: z ~ N(0, 1) for the VAE, z from a Gaussian fitted to its codes for the autoencoder.
+With two codes, the plane that can be drawn, the places are few and near each other, and the reader hardly tells the two
+apart; with many, most places are far from every code, and what the autoencoder was never told about them shows.
+Writes to --out: codes, grids, lines, gaps, draws, confidences, losses, strips (side by side); metrics.json.
+Expected last line:  wrote 8 pictures and metrics.json to out/ae_against_vae
 """
 import numpy as np
 
 import scratchnet as sn
 from scratchnet import plot, study
-from scratchnet.metrics import gaps, trained_reader
+from scratchnet.metrics import features, frechet_distance, gaps, trained_reader
 from scratchnet.models import autoencoder, vae
+from scratchnet.optim import one_cycle
 
-p = study.parser(__doc__, out="out/ae_against_vae", epochs=5)
-p.add_argument("--hidden", type=int, default=16, help="width of the dense layer before the code")
+p = study.parser(__doc__, out="out/ae_against_vae", epochs=6)
+p.set_defaults(lr=2e-3)
+p.add_argument("--network", default="thin", choices=list(autoencoder.NETWORKS))
+p.add_argument("--codes", type=int, nargs="+", default=[2, 5, 10, 20, 50], metavar="AXES", help="of the codes; 2 is always among them")
 p.add_argument("--pairs", type=int, default=2000, help="how many pairs of digits, and how many draws, are judged")
-p.add_argument("--strips", type=int, nargs="*", default=[], metavar="CODES", help="train both also with so many codes each")
 args = study.parse(p)
-if min(args.strips, default=1) < 1:
-    p.error(f"--strips is {args.strips}, expected numbers of codes, each 1 or more")
+if min(args.codes) < 1:
+    p.error(f"--codes is {args.codes}, expected numbers of axes, each 1 or more")
 data = study.load(args)
 names, labels = data.names, data.test_labels
-to = study.Pictures(args.out, data.note, study.epochs(args.epochs))
+to = study.Pictures(args.out, data.note, f"{study.epochs(args.epochs)}, {args.network} network, 2 codes")
 
 
 def train_both(latent: int) -> tuple[dict, dict]:
     """{name: model} and {name: history}, trained on the same batches in the same order."""
-    models = {"AE": autoencoder.Autoencoder(latent, "conv", hidden=args.hidden, rng=args.seed),
-              "VAE": vae.VAE(latent, args.hidden, rng=args.seed)}
-    histories = {}
+    first, second = (autoencoder.Autoencoder(latent, args.network, rng=args.seed) for _ in range(2))
+    models = {"AE": first, "VAE": vae.VAE.from_autoencoder(second, rng=args.seed)}
+    steps, histories = args.epochs * -(-len(data.images) // args.batch), {}
     for name, model in models.items():
         rng, noise = np.random.default_rng(args.seed), np.random.default_rng(args.seed + 1)
         optimiser = sn.optim.Adam(model.parameters(), lr=args.lr, eps=1e-7)
-        step, terms = (lambda x: autoencoder.train_step(model, optimiser, x), ("reconstruction",)) if name == "AE" else \
-            (lambda x: vae.train_step(model, optimiser, x, rng=noise), ("reconstruction", "KL"))
-        histories[name] = study.fit(step, data.images, args, name=f"{name}, {latent} codes", terms=terms,
-                                    optimiser=optimiser, rng=rng)
+
+        def step(x):
+            optimiser.lr = one_cycle(optimiser.t, steps, args.lr)
+            return autoencoder.train_step(model, optimiser, x) if name == "AE" else vae.train_step(model, optimiser, x, rng=noise)
+        histories[name] = study.fit(step, data.images, args, name=f"{name}, {latent} codes", optimiser=optimiser, rng=rng,
+                                    terms=("reconstruction",) if name == "AE" else ("reconstruction", "KL"))
     return models, histories
 
 
-# ---- the reader, and the two that it will judge -------------------------------------------------
+# ---- trained, and judged by the reader ----------------------------------------------------------
 
-rng = np.random.default_rng(args.seed)
 reader = trained_reader(data.images, data.labels)
 accuracy = float((reader.probabilities(data.test_images).argmax(axis=1) == labels).mean())
 print(f"the reader reads {100 * accuracy:.2f} % of the test images rightly", flush=True)
-models, histories = train_both(2)
-codes = {name: model.codes(data.test_images) for name, model in models.items()}
-
-# ---- measured -----------------------------------------------------------------------------------
-
+rng = np.random.default_rng(args.seed)
 pairs = rng.integers(0, len(labels), (20 * args.pairs, 2))
 pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]][:args.pairs]                        # of different kinds
-eps = rng.standard_normal((args.pairs, 2))
-fitted = models["AE"].codes(data.images)                                                      # the Gaussian N(m, C) …
-m, C = fitted.mean(axis=0, dtype=np.float64), np.cov(fitted.T.astype(np.float64))
-draws = {"AE": m + eps @ np.linalg.cholesky(C).T, "VAE": eps}                                 # … C = A·Aᵀ, z = m + A·ε
 
 
 def confidence(images: np.ndarray) -> float:
     return float(reader.probabilities(images).max(axis=1).mean())
 
 
-table = {name: {"reconstructions": confidence(model.images(codes[name][pairs[:, 0]])),
-                "halfway between two digits": confidence(model.images(codes[name][pairs].mean(axis=1))),
-                "draws": confidence(model.images(draws[name]))} for name, model in models.items()}
-print(f"\nmean confidence of the reader ({confidence(data.test_images):.3f} on the test images themselves)")
-print(f"{'':<28}{'AE':>8}{'VAE':>8}")
-for what in table["AE"]:
-    print(f"{what:<28}" + "".join(f"{table[name][what]:8.3f}" for name in table), flush=True)
+def draw(model) -> np.ndarray:
+    """Codes as the model's own may be expected: z = ε for the VAE, from N(m, C) fitted to its codes for the autoencoder."""
+    eps = np.random.default_rng(args.seed).standard_normal((args.pairs, model.latent))
+    if isinstance(model, vae.VAE):
+        return eps
+    fitted = model.codes(data.images).astype(np.float64)
+    return fitted.mean(axis=0) + eps @ np.linalg.cholesky(np.cov(fitted.T).reshape(model.latent, -1)).T      # C = A·Aᵀ, z = m + A·ε
 
-# ---- drawn --------------------------------------------------------------------------------------
 
+def judged(model) -> dict[str, float]:
+    z, drawn, real = model.codes(data.test_images), model.images(draw(model)), features(reader, data.test_images)
+    return {"reconstructions": confidence(model.images(z[pairs[:, 0]])),
+            "halfway between two digits": confidence(model.images(z[pairs].mean(axis=1))), "draws": confidence(drawn),
+            "distance of draws": frechet_distance(real, features(reader, drawn))}
+
+
+trained = {latent: train_both(latent) for latent in sorted({2, *args.codes})}
+table = {latent: {name: judged(model) for name, model in models.items()} for latent, (models, _) in trained.items()}
+print(f"\nmean confidence of the reader ({confidence(data.test_images):.3f} on the test images themselves), and the Fréchet "
+      f"distance of the draws from test images")
+print("codes " + "".join(f"{what:^30}" for what in table[2]["AE"]) + "\n      " + f"{'AE':>13}{'VAE':>8}{'':9}" * 4)
+for latent, row in table.items():
+    print(f"{latent:5} " + "".join(f"{row['AE'][what]:13.3f}{row['VAE'][what]:8.3f}{'':9}" for what in row["AE"]), flush=True)
+
+# ---- drawn: the plane of two codes --------------------------------------------------------------
+
+(models, histories), some = trained[2], np.array([np.flatnonzero(labels == c)[0] for c in range(10)])
+codes = {name: model.codes(data.test_images) for name, model in models.items()}
 places = {name: gaps(z, 10, np.random.default_rng(args.seed)) for name, z in codes.items()}
 to.write(plot.latents, [plot.Panel(f"{name}; numbered: ten places in its gaps", codes[name], labels, marks=places[name])
                         for name in codes], names=names, to="codes", title="Codes of the test images, AE and VAE")
@@ -97,21 +112,20 @@ for a, b in ((0, 1), (3, 8), (4, 9), (5, 7)):
         left.append(f"{name}: {names[a]} → {names[b]}")
 to.write(plot.images, np.concatenate(lines), to="lines", title="On the line between two codes, AE and VAE", columns=11, rows=left,
          headings=[f"{v:.1f}" for v in t[:, 0]])
-to.write(plot.images, np.concatenate([models[name].images(draws[name][:30]) for name in models]), to="draws", columns=15,
+to.write(plot.images, np.concatenate([model.images(draw(model)[:30]) for model in models.values()]), to="draws", columns=15,
          rows=["AE", "", "VAE", ""], title="Draws: AE from a Gaussian fitted to its codes, VAE from N(0, 1)")
-to.write(plot.table, [(what, *(f"{table[name][what]:.3f}" for name in table)) for what in table["AE"]], ("", "AE", "VAE"),
-         to="confidences", title="How sure the reader is of what they decode")
 to.write(plot.curves, {f"{term} (nats per image)": {n: [e[term] for e in h] for n, h in histories.items() if term in h[0]}
                        for term in ("reconstruction", "KL")}, to="losses", title="The terms of the loss in training")
 
-if args.strips:
-    some = np.array([np.flatnonzero(labels == c)[0] for c in range(10)])
-    rows, left = [data.test_images[some]], ["image"]
-    for latent in args.strips:
-        for name, model in (models if latent == 2 else train_both(latent)[0]).items():
-            rows.append(model.images(model.codes(data.test_images[some])))
-            left.append(f"{name}, {latent}")
-    to.write(plot.images, np.concatenate(rows), to="strips", rows=left, headings=names, title="Test images through so many codes")
+# ---- drawn: all numbers of codes ----------------------------------------------------------------
 
-study.write_metrics(args, data, reader_accuracy=accuracy, confidence=table, histories=histories)
+to.caption = f"{data.note}, {study.epochs(args.epochs)}, {args.network} network, 2 to {max(trained)} codes"
+to.write(plot.table, [(f"{latent}", *(f"{row[name][what]:.3f}" for what in row["AE"] for name in row)) for latent, row in table.items()],
+         ("codes", *(f"{what}: {name}" for what in ("ends", "halfway", "draws", "distance") for name in models)), to="confidences",
+         title="How sure the reader is of what they decode, and the distance of draws from test images")
+to.write(plot.images, np.concatenate([data.test_images[some], *(model.images(model.codes(data.test_images[some]))
+         for both, _ in trained.values() for model in both.values())]), to="strips", headings=names,
+         rows=["image", *(f"{name}, {latent}" for latent in trained for name in models)], title="Test images through so many codes")
+
+study.write_metrics(args, data, reader_accuracy=accuracy, confidence=table, histories={k: h for k, (_, h) in trained.items()})
 print(f"wrote {to.count} pictures and metrics.json to {args.out}")

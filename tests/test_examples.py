@@ -129,7 +129,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_resume_from(tmp_path):
 
 @pytest.mark.parametrize("script, options, pictures", [
     ("06_autoencoder.py", ["--network", "dense", "--wide", 5], "denoising gaps latent losses reconstructions topology"),
-    ("07_ae_against_vae.py", ["--pairs", 50, "--strips", 2, 3], "codes gaps grids lines draws confidences losses strips"),
+    ("07_ae_against_vae.py", ["--pairs", 50, "--codes", 3], "codes gaps grids lines draws confidences losses strips"),
     ("08_three_losses.py", ["--kl-epochs", 1], "latent draws losses terms"),
     ("10_deep_clustering.py", ["--dec-epochs", 2, "--dec-batch", 64, "--every", 10], "augmented progress codes clusters who_is_where"),
 ])
