@@ -27,8 +27,8 @@ p.add_argument("--amount", type=float, default=0.5, help="standard deviation of 
 args = study.parse(p)
 data = study.load(args)
 rng = np.random.default_rng(args.seed)
-to = study.Pictures(args.out, data.note, f"{study.epochs(args.epochs)}, {args.network} network, {args.latent} codes, "
-                                         f"{args.loss.upper()}")
+trained = f"{study.epochs(args.epochs)}, {args.network} network, {args.loss.upper()}"
+to = study.Pictures(args.out, data.note, f"{trained}, {args.latent} codes")
 
 # ---- one that squeezes --------------------------------------------------------------------------
 
@@ -76,6 +76,7 @@ cleaner = Autoencoder(args.wide, args.network, loss=args.loss, rng=rng)
 optimiser = sn.optim.Adam(cleaner.parameters(), lr=args.lr, eps=1e-7)
 cleaning = study.fit(lambda x: train_step(cleaner, optimiser, x, noise=args.noise, amount=args.amount, rng=rng), data.images,
                      args, name="denoising autoencoder", terms=("loss",), optimiser=optimiser, rng=rng)
+to.caption = f"{data.note}, {trained}"
 some = np.array([members[2] for members in of_class])
 clean = data.test_images[some]
 spoiled = corrupt(clean, args.noise, args.amount, rng)

@@ -120,9 +120,11 @@ to.write(plot.curves, {f"{term} (nats per image)": {n: [e[term] for e in h] for 
 # ---- drawn: all numbers of codes ----------------------------------------------------------------
 
 to.caption = f"{data.note}, {study.epochs(args.epochs)}, {args.network} network, 2 to {max(trained)} codes"
-to.write(plot.table, [(f"{latent}", *(f"{row[name][what]:.3f}" for what in row["AE"] for name in row)) for latent, row in table.items()],
-         ("codes", *(f"{what}: {name}" for what in ("ends", "halfway", "draws", "distance") for name in models)), to="confidences",
-         title="How sure the reader is of what they decode, and the distance of draws from test images")
+shown = {"halfway between two digits": "halfway {:.3f}", "draws": "draws {:.3f}", "distance of draws": "distance {:.0f}"}
+to.write(plot.table, [(f"{latent}", *(f.split()[1].format(row[name][what]) for what, f in shown.items() for name in row))
+                      for latent, row in table.items()],
+         ("codes", *(f"{f.split()[0]}, {name}" for f in shown.values() for name in models)), to="confidences",
+         title="How sure the reader is of what they decode")
 to.write(plot.images, np.concatenate([data.test_images[some], *(model.images(model.codes(data.test_images[some]))
          for both, _ in trained.values() for model in both.values())]), to="strips", headings=names,
          rows=["image", *(f"{name}, {latent}" for latent in trained for name in models)], title="Test images through so many codes")

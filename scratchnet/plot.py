@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from textwrap import fill
 from typing import NamedTuple, Sequence
 
 import numpy as np
@@ -17,11 +18,11 @@ COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e
 
 
 def figure(width: float, height: float, title: str, caption: str = ""):
-    """An empty Figure (inches) with its title above and its caption below."""
+    """An empty Figure (inches) with its title above and its caption below, broken into lines that fit."""
     from matplotlib.figure import Figure
     fig = Figure(figsize=(width, height), layout="constrained")
-    fig.suptitle(title, fontsize=12)
-    fig.supxlabel(caption, fontsize=8, color="0.35")
+    fig.suptitle(fill(title, int(11 * width)) or title, fontsize=12)
+    fig.supxlabel("\n".join(fill(line, int(15 * width)) for line in caption.split("\n")), fontsize=8, color="0.35")
     return fig
 
 
@@ -152,9 +153,8 @@ def ellipses(mu: np.ndarray, sigma: np.ndarray, labels: np.ndarray, path, *, tit
     fig = figure(7.2, 6.4, title, caption)
     axes = fig.subplots()
     clouds(axes, mu, sigma, labels, names)
-    circle = prior_circle(axes)
     axes.set(xlabel="z₁", ylabel="z₂", aspect="equal")
-    axes.legend(handles=[circle], loc="upper right", fontsize=8)
+    axes.legend(handles=[prior_circle(axes)], loc="upper right", fontsize=8)
     return write(fig, path)
 
 
