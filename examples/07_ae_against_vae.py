@@ -23,7 +23,8 @@ from scratchnet.optim import one_cycle
 p = study.parser(__doc__, out="out/ae_against_vae", epochs=6)
 p.set_defaults(lr=2e-3)
 p.add_argument("--network", default="thin", choices=list(autoencoder.NETWORKS))
-p.add_argument("--codes", type=int, nargs="+", default=[2, 5, 10, 20, 50], metavar="AXES", help="of the codes; 2 is always among them")
+p.add_argument("--codes", type=int, nargs="+", default=[2, 5, 10, 20, 50], metavar="AXES",
+               help="of the codes; 2 is always among them")
 p.add_argument("--pairs", type=int, default=2000, help="how many pairs of digits, and how many draws, are judged")
 args = study.parse(p)
 if min(args.codes) < 1:
@@ -43,7 +44,7 @@ def train_both(latent: int) -> tuple[dict, dict]:
         optimiser = sn.optim.Adam(model.parameters(), lr=args.lr, eps=1e-7)
 
         def step(x):
-            optimiser.lr = one_cycle(optimiser.t, steps, args.lr)
+            optimiser.lr = one_cycle(optimiser.t, steps, args.lr)              # in place of the constant one of study.fit
             return autoencoder.train_step(model, optimiser, x) if name == "AE" else vae.train_step(model, optimiser, x, rng=noise)
         histories[name] = study.fit(step, data.images, args, name=f"{name}, {latent} codes", optimiser=optimiser, rng=rng,
                                     terms=("reconstruction",) if name == "AE" else ("reconstruction", "KL"))
@@ -70,7 +71,8 @@ def draw(model) -> np.ndarray:
     if isinstance(model, vae.VAE):
         return eps
     fitted = model.codes(data.images).astype(np.float64)
-    return fitted.mean(axis=0) + eps @ np.linalg.cholesky(np.cov(fitted.T).reshape(model.latent, -1)).T      # C = A·Aᵀ, z = m + A·ε
+    m, A = fitted.mean(axis=0), np.linalg.cholesky(np.cov(fitted.T).reshape(model.latent, -1))                # C = A·Aᵀ
+    return m + eps @ A.T
 
 
 def judged(model) -> dict[str, float]:
