@@ -7,8 +7,8 @@ Both have the same layers and the same first weights, once for each number of --
 should lie and reads noisy ones.  A reader of digits, the classifier of 04, trained once and kept, then says how much like
 a digit it is what they decode: its confidence (the largest of its ten probabilities) halfway between two digits of
 different kinds, and for draws: z ~ N(0, 1) for the VAE, z from a Gaussian fitted to its codes for the autoencoder.
-With two codes, the plane that can be drawn, the places are few and near each other, and the reader hardly tells the two
-apart; with many, most places are far from every code, and what the autoencoder was never told about them shows.
+With two codes, the plane that can be drawn, some digit's code is near every place, and the reader is, if anything, surer of
+the autoencoder; with many, most places are far from every code, and what it was never told about them shows.
 Writes to --out: codes, grids, lines, gaps, draws, confidences, losses, strips (side by side); metrics.json.
 Expected last line:  wrote 8 pictures and metrics.json to out/ae_against_vae
 """
