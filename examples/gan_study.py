@@ -115,7 +115,8 @@ def train(run: Run, args, recipe: Recipe, images) -> None:
                     d, g, accuracy = (mean(column) for column in np.array(turns[-100:]).T[:3])
                     bar.set_postfix_str(f"D {d:6.3f}  G {g:6.3f}  D is right in {100 * accuracy:3.0f} %", refresh=False)
         if not all(np.isfinite(t.data).all() for _, t in run.gan.named_arrays()):
-            raise Diverged(f"step {run.of_discriminator.t}: a weight is not finite any more")
+            raise Diverged(f"step {run.of_discriminator.t}: a weight is not finite any more, after losses of "
+                           f"{turns[-1].discriminator:.4g} for D and {turns[-1].generator:.4g} for G")
         rows = np.array(turns)
         parts = np.array_split(rows, min(10, max(1, len(rows) // recipe.critics)))       # ten points of the curves
         run.history.append({"epoch": epoch, "seconds": round(time.time() - start, 2),

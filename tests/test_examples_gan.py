@@ -120,6 +120,24 @@ def test_M_nan_stops_the_training_and_names_step_loss_and_last_finite_checkpoint
     assert all(np.isfinite(a).all() for a in parts["gan"].values())
 
 
+def test_M_weights_that_are_not_finite_after_the_last_step_are_not_saved(start, tmp_path, monkeypatch):
+    from scratchnet.models import gan
+    step = gan.train_step
+
+    def spoiling(players, *args, **settings):
+        turn, w = step(players, *args, **settings), players.generator.parameters()[0]
+        w.data = np.full(w.shape, np.nan, np.float32)
+        return turn
+    with monkeypatch.context() as m:
+        m.setattr(gan, "train_step", spoiling)
+        sys.modules.pop("gan_study", None)
+        message, _, _ = start("11_gan.py", "--epochs", 1, "--train-images", 32)
+    sys.modules.pop("gan_study", None)
+    assert "step 1: a weight is not finite any more, after losses of " in message and " for D and " in message
+    assert "The last finite checkpoint is " in message and "the state after epoch 0" in message
+    assert all(np.isfinite(a).all() for a in sn.load(tmp_path / "out/checkpoint.npz")["gan"].values())
+
+
 def test_wrong_options_get_a_sentence(start, tmp_path):
     assert start("11_gan.py", "--epochs", 1, "--train-images", 64)[0] is None
     assert "was made with --latent 64, not 32" in start("11_gan.py", "--train-images", 64, "--resume", "--latent", 32)[0]
