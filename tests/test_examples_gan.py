@@ -75,9 +75,8 @@ def test_12_dcgan_writes_what_it_promises_and_resume_equals_an_unbroken_run_bit_
     assert_same_run(out, tmp_path / "parts")
 
 
-@pytest.mark.parametrize("script, recipe", [("11_gan.py", "dense"), ("12_dcgan.py", "textbook"), ("12_dcgan.py", "spectral"),
-                                            ("12_dcgan.py", "no-trunk")])
-def test_every_recipe_runs(start, tmp_path, script, recipe):
+@pytest.mark.parametrize("script, recipe", [("11_gan.py", "r1"), ("12_dcgan.py", "textbook"), ("12_dcgan.py", "no-trunk")])
+def test_recipes_that_no_other_test_plays_run(start, tmp_path, script, recipe):
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         message, said, _ = start(script, "--recipe", recipe, "--epochs", 1, "--train-images", 80)
@@ -87,7 +86,7 @@ def test_every_recipe_runs(start, tmp_path, script, recipe):
 
 
 @pytest.mark.parametrize("script, recipe", [("12_dcgan.py", "spectral"), ("14_wgan_gp.py", "wgan-gp")])
-def test_ctrl_c_leaves_the_last_whole_epoch_and_resume_goes_on_as_if_nothing_had_been(start, tmp_path, monkeypatch, script, recipe):
+def test_ctrl_c_leaves_the_last_whole_epoch_and_resume_equals_an_unbroken_run(start, tmp_path, monkeypatch, script, recipe):
     """Stopped in the midst of the second of three epochs: u of the spectral norm, the averages and the turn of G go on, too."""
     from scratchnet.models import gan
     step, steps = gan.train_step, []
