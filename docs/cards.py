@@ -55,7 +55,8 @@ def kernel_table(kernels: list, page: Path) -> list[str]:
 
 
 def reads(rule) -> str:
-    return ", ".join(["`g`", *(f"`{name}`" for name in rule.reads)])
+    upstream = next(iter(inspect.signature(rule.function).parameters))     # `g`; `h` where g is one of the inputs
+    return ", ".join(f"`{name}`" for name in (upstream, *rule.reads))
 
 
 def index() -> str:

@@ -163,8 +163,8 @@ def test_regimes_takes_the_sizes_in_turn():
 
 
 @pytest.mark.parametrize("name, old, new, words", [
-    ("dense_backward", "return dx, dw, db", "return dx", "dense_backward returned 1 result, expected 3: dx, dw, db"),
-    ("autoencoder", "return dw1, db1, dw2", "return db1, dw2", "returned 7 results, expected 8"),
+    ("dense_backward", "return dx, dw, db", "return dx", "dense_backward returned one ndarray, expected 3 results: dx, dw, db"),
+    ("autoencoder", "return dw1, db1, dw2", "return db1, dw2", "returned 7 results, expected 8 results"),
     ("kmeans", ".argmin(axis=1)", ".argmin(axis=1).astype(str)", "cannot work with what your functions return"),
     ("reuse_and_accumulate", "    return done\n", "    return iter(done)\n", "order returned a list_iterator")])
 def test_results_of_a_wrong_kind_are_the_learners(tmp_path, name, old, new, words):

@@ -174,7 +174,8 @@ class Session:
         known = self.readable()
         if rest not in known:
             raise UserError(f"values of what?  There are {', '.join(known)}")
-        print(np.array2string(np.asarray(known[rest]), threshold=400, edgeitems=4, precision=5,
+        value = np.asarray(known[rest])
+        print(np.array2string(value, threshold=400, edgeitems=4 if value.ndim < 3 else 2, precision=5,
                               max_line_width=max(40, shutil.get_terminal_size().columns - 2)))
 
     def do_why(self, rest: str) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import re
 import textwrap
 from types import FunctionType, ModuleType
 from typing import Any, Callable, Iterable, NamedTuple
@@ -110,9 +111,10 @@ def guarded(name: str, function: Callable, expected: list[str]) -> Callable:
         require(result is not None or not expected, name, "NONE",
                 f"{name} returned None: is a return missing at its end?")
         if len(expected) > 1:
-            got = len(result) if isinstance(result, (tuple, list)) else 1
-            require(got == len(expected), name, "SHAPE",
-                    f"{name} returned {got} result{'s' * (got > 1)}, expected {len(expected)}: {', '.join(expected)}")
+            several = isinstance(result, (tuple, list))
+            got = f"{len(result)} result{'s' * (len(result) != 1)}" if several else f"one {type(result).__name__}"
+            require(several and len(result) == len(expected), name, "RESULTS",
+                    f"{name} returned {got}, expected {len(expected)} results: {', '.join(expected)}")
         return result
     call.__name__, call.__wrapped__ = name, python_of(function)
     if hasattr(function, "py_func"):            # compiled by Numba: that is what its judge wants to see
@@ -129,14 +131,18 @@ def gradients(forward: Callable, backward: Callable, sample, of: str = "", lette
     of        put in front of the names of the inputs, where one exercise has several functions: tanh.x
     letters   the axes of the inputs in the letters of the exercise's text, ("ND", "DM", "M"), for the diagnosis
     settings  of sn.check_backward:  wrt=["x"]  looks at the gradient of x alone
+    The checker says `dy` for the gradient that arrives; here it is `g`, as in the texts of the exercises.
     """
-    ours = []
+    ours, crashes = [], []
 
     def noting(g, *inputs):
         try:
             return backward(g, *inputs)
         except (Slip, NotImplementedError) as error:                       # not for the checker to explain
             ours.append(error)
+            raise
+        except Exception as error:
+            crashes.append(error)
             raise
     if letters:
         def sizes(*arrays) -> dict:
@@ -149,9 +155,15 @@ def gradients(forward: Callable, backward: Callable, sample, of: str = "", lette
             raise ours[0] from None
         if not isinstance(error, GradientError):
             raise
+        if error.findings[0].code == "CRASH" and not isinstance(crashes[0], (ValueError, IndexError)):
+            raise crashes[0] from None          # no matter of shapes: sentences.py says it better
         prefix = f"{of}." if of else ""
-        raise Slip(*(Finding("*" if f.target == "*" else prefix + f.target, f.code, f.detail, f.text, numbers_of(f))
-                     for f in error.findings)) from None
+        raise Slip(*(Finding("*" if f.target == "*" else prefix + f.target, f.code, lettered(f.detail),
+                             lettered(f.text), numbers_of(f)) for f in error.findings)) from None
+
+
+def lettered(text: str) -> str:
+    return re.sub(r"\bdy\b", "g", text)
 
 
 def numbers_of(f) -> str:

@@ -72,7 +72,7 @@ QUESTIONS = {
     "NAME": "Put small numbers into both formulas.  What is A / N, what is A − N, in which entries do they differ?",
 }
 PLAIN = {"SYNTAX", "EXIT", "INPUT", "MEMORY", "RECURSION", "ERROR", "UNFINISHED", "BROKEN", "TIMEOUT", "FLOOD", "DIED",
-         "GONE", "SIGNATURE", "NONE", "TYPE", "NUMBA", "PLAIN"}
+         "GONE", "SIGNATURE", "RESULTS", "NONE", "TYPE", "NUMBA", "PLAIN"}
 GENERAL = "Take the example of the text and follow it by hand: which number is the first to differ?"
 
 

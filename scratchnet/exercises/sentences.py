@@ -26,10 +26,21 @@ KNOWN = (
 
 def syntax(error: Exception, path: Path) -> Finding:
     """The file cannot be read as Python."""
+    if not_utf8(path):
+        return Finding(path.name, "SYNTAX", "", f"{path.name} is not Python: it is not saved as UTF-8, and so its letters "
+                       "cannot be read; choose UTF-8 in your editor and save it again")
     line, what = getattr(error, "lineno", None), getattr(error, "msg", None) or str(error)
     text = (getattr(error, "text", None) or "").strip()
     place = f"line {line}" if line else path.name
     return Finding(place, "SYNTAX", "", f"{place} is not Python: {what}" + (f":  {text}" if text else ""))
+
+
+def not_utf8(path: Path) -> bool:
+    try:
+        path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def explain(error: BaseException, path: Path) -> Finding:
@@ -55,7 +66,10 @@ def explain(error: BaseException, path: Path) -> Finding:
 
 
 def short(error: BaseException) -> str:
-    text = re.sub(r"\s+", " ", str(error)).strip()
+    try:
+        text = re.sub(r"\s+", " ", str(error)).strip()
+    except Exception:                           # their own __str__ fails
+        return "(it has no text that can be printed)"
     return text if len(text) < 300 else text[:297] + "…"
 
 

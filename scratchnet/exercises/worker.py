@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 import types
+from contextlib import suppress
 from pathlib import Path
 
 from .exercise import find
@@ -45,8 +46,9 @@ def main() -> None:
     channel.flush()
     begun = time.process_time()
     result = {**run(exercise, Path(job["path"])), "cpu": time.process_time() - begun}
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.__stdout__, sys.__stderr__):                        # the file may have put others in their place
+        with suppress(OSError, ValueError):
+            stream.flush()
     channel.write(json.dumps(result) + "\n")
     channel.flush()
     os._exit(0)                                 # threads that the file may have started do not keep us

@@ -32,7 +32,7 @@ ReLU keeps a small slope there.  scratchnet's rules read y wherever they can, so
 """
 
 WRONG = (
-    wrong("mask from g", "return g * (x > 0)", "return g * (g > 0)", "relu.x IDENTITY:relu(dy)", "relu.x DY:relu(dy)"),
+    wrong("mask from g", "return g * (x > 0)", "return g * (g > 0)", "relu.x IDENTITY:relu(g)", "relu.x DY:relu(g)"),
     wrong("no mask", "return g * (x > 0)", "return g * 1.0", "relu.x IDENTITY", "relu.x LEAK"),
     wrong(">= at the kink", "(x > 0)", "(x >= 0)", "relu.x KINK:right"),
     wrong("mask inverted", "(x > 0)", "(x < 0)", "relu.x SUBST"),

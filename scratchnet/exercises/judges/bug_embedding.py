@@ -20,8 +20,8 @@ def uses(ids, shape):
 
 def judge(answer, right):
     rng = np.random.default_rng(0)
-    cases = [(rng.standard_normal((N, T, D)), rng.integers(0, V, (N, T)), (V, D)) for N, T, D,
-             V in ((3, 4, 2, 5), (1, 6, 3, 2), (4, 4, 4, 4))]
+    cases = [(rng.standard_normal((N, T, D)), rng.integers(0, V, (N, T)), (V, D))
+             for N, T, D, V in ((3, 4, 2, 5), (1, 6, 3, 2), (4, 4, 4, 4))]
     values("table", answer.table_backward, right.table_backward, cases,
            ("OVERWRITTEN", last,
             "where a word comes twice, only its last place counts: dtable[ids] += g reads and writes each row once"),

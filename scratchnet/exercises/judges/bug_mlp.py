@@ -35,7 +35,7 @@ learn?") cannot see it; a gradient check at random points does at once.
 """
 
 WRONG = (
-    wrong("both masks", "dr * (h > 0)", "dr * (h > 0) * (dr > 0)", "x DY:relu(dy)"),
+    wrong("both masks", "dr * (h > 0)", "dr * (h > 0) * (dr > 0)", "x DY:relu(g)"),
     wrong("mask inverted", "dr * (h > 0)", "dr * (h < 0)", "x SUBST:x:=-x"),
     wrong("no mask at all", "dr * (h > 0)", "dr", "x IDENTITY"),
     wrong("h for r in dw2", "dw2 = r.T @ g", "dw2 = h.T @ g", "w2 SUBST", "w2 PRODUCT", "w2 RETURNS"),

@@ -24,8 +24,7 @@ def judge(answer, right):
     mu, logvar = np.array([[0.5, -1.0, 2.0]]), np.log(np.array([[0.25, 1.0, 9.0]]))
     z = plain(answer.sample)(mu.repeat(4000, 0), logvar.repeat(4000, 0), rng.standard_normal((4000, 3)))
     spread = z.std(axis=0)
-    cases = [(rng.standard_normal((n, m)), rng.standard_normal((n, m)), rng.standard_normal((n, m))) for n,
-             m in ((5, 2), (1, 4), (3, 3))]
+    cases = [tuple(rng.standard_normal((3, n, m))) for n, m in ((5, 2), (1, 4), (3, 3))]
     measured = f"of 4000 samples with σ = 0.5, 1, 3 the spread is {spread[0]:.2f}, {spread[1]:.2f}, {spread[2]:.2f}"
     values("z", plain(answer.sample), plain(right.sample), cases,
            ("SPREAD variance", lambda m, s, e: m + np.exp(s) * e, f"{measured}: those are the variances"),

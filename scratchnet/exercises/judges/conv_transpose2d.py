@@ -82,5 +82,5 @@ WRONG = (
     wrong("channels of dw swapped", "    return dx, dw\n", "    return dx, dw.transpose(1, 0, 2, 3)\n", "w TRANSPOSED"),
     wrong("window one pixel off", "window = gp[:, :, stride * i:stride * i + K, stride * j:stride * j + L]",
           "window = np.pad(gp, ((0, 0), (0, 0), (0, 1), (0, 1)))[:, :, stride * i + 1:stride * i + 1 + K, stride * j "
-          "+ 1:stride * j + 1 + L]", "x DY:dy shifted"),
+          "+ 1:stride * j + 1 + L]", "x DY:g shifted"),
 )

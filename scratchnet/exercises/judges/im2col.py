@@ -48,8 +48,8 @@ def first_places(x, K, L, stride, right):
 
 def judge(answer, right):
     rng = np.random.default_rng(0)
-    cases = [(rng.integers(-9, 10, (N, C, H, W)).astype(float), K, L, stride) for N, C, H, W, K,
-             L in SIZES for stride in (1, 2)]
+    cases = [(rng.integers(-9, 10, (N, C, H, W)).astype(float), K, L, stride)
+             for N, C, H, W, K, L in SIZES for stride in (1, 2)]
     values("cols", answer.im2col, right.im2col, cases,
            ("REORDERED rows", lambda *a: reordered(*a, right),
             "the right numbers in the wrong order: reshape was used before the axes were "

@@ -13,8 +13,7 @@ def build(rng, N, Z, D):
 
 def judge(answer, right):
     rng = np.random.default_rng(0)
-    cases = [(rng.standard_normal((N, Z)), rng.standard_normal((N, Z)), rng.standard_normal((N, Z))) for N, Z,
-             _ in SIZES]
+    cases = [tuple(rng.standard_normal((3, N, Z))) for N, Z, _ in SIZES]
     values("z", answer.sample, right.sample, cases,
            ("SPREAD variance", lambda m, s, e: m + np.exp(s) * e,
             "e^logvar is the variance σ²; the noise is multiplied by σ = e^(½ logvar)"),
