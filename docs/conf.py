@@ -24,7 +24,7 @@ project, author, release = "scratchnet", "the scratchnet authors", scratchnet.__
 extensions = ["myst_parser"]
 exclude_patterns = ["README.md", "cards/README.md"]      # index.md and cards/index.md include them
 html_theme, html_title = "furo", f"scratchnet {release}"
-html_static_path: list = []
+html_static_path, html_css_files = ["_static"], ["site.css"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]                      # chapters may use ### under #
 

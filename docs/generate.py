@@ -87,15 +87,30 @@ def kernels() -> str:
 # ---- examples -----------------------------------------------------------------------------------
 
 
+ACROSS = 3                                      # pictures side by side
+
+
+def picture(script: Path) -> str:
+    """Its address; that of 05 is on the first page of the README, and has a name of its own."""
+    name = {"05_vae": "manifold"}.get(script.stem, script.stem)
+    if not (DOCS / "images" / f"{name}.png").exists():
+        raise ValueError(f"{script.name} has no picture docs/images/{name}.png for the gallery; see docs/pictures.py")
+    return f"images/{name}.png"
+
+
 def examples() -> str:
-    """docs/examples.md: what each script says of itself, with its picture where images/ has one of that name."""
-    text = ["# The examples", "", "Each is one file, run by one command; the text is the head of the script.", ""]
-    for script in sorted(DOCS.parent.glob("examples/[0-9]*.py")):
-        head = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))
-        text += [f"## {script.stem}", "", f"[examples/{script.name}](../examples/{script.name})", ""]
-        text += [f"```text\n{head}\n```", ""]
-        picture = DOCS / "images" / f"{script.stem}.png"
-        text += [f"![{head.splitlines()[0]}](images/{picture.name})", ""] if picture.exists() else []
+    """docs/examples.md: a gallery; then what each script says of itself, with its picture."""
+    scripts = sorted(DOCS.parent.glob("examples/[0-9]*.py"))
+    heads = [ast.get_docstring(ast.parse(s.read_text(encoding="utf-8"))) for s in scripts]
+    text = ["# The examples", "", "Each is one file, run by one command. A picture leads to what its script says of itself.", ""]
+    cells = [f"[![{s.stem}]({picture(s)})](#{s.stem})<br>{re.split('[:,]', head.splitlines()[0])[0]}"
+             for s, head in zip(scripts, heads)]
+    cells += [""] * (-len(cells) % ACROSS)
+    rows = [f"| {' | '.join(cells[i:i + ACROSS])} |" for i in range(0, len(cells), ACROSS)]
+    text += ["|   " * ACROSS + "|", "| --- " * ACROSS + "|", *rows, ""]
+    for script, head in zip(scripts, heads):
+        text += [f"## {script.stem}", "", f"[examples/{script.name}](../examples/{script.name})", "", f"```text\n{head}\n```", "",
+                 f"![{head.splitlines()[0]}]({picture(script)})", ""]
     return "\n".join(text).rstrip() + "\n"
 
 # ---- all of it ----------------------------------------------------------------------------------

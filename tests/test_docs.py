@@ -54,6 +54,11 @@ def test_generated_pages_are_what_the_sources_say(generate, capsys):
     assert generate.main(check=True) == 0, capsys.readouterr().out + "run: python docs/generate.py"
 
 
+def test_an_example_without_a_picture_fails_the_build(generate):
+    with pytest.raises(ValueError, match=r"17_new.py has no picture docs/images/17_new.png"):
+        generate.picture(Path("17_new.py"))
+
+
 @pytest.mark.parametrize("heading", ["Formula", "Derivation", "Shapes", "Errors", "Source", "Example"])
 def test_every_card_has_its_sections(heading):
     for page in set(ROOT.glob("docs/cards/*.md")) - {ROOT / "docs/cards/README.md", ROOT / "docs/cards/index.md"}:

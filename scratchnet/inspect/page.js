@@ -26,7 +26,7 @@ function show(k) {
   $("more").textContent = node.ours ? `derivation: docs/cards/${node.op}.md   ·   checked for every release by tests/test_registry.py` : "";
   source(DATA.places[node.place], "forward");
   ruleSource(DATA.rules[step.rule], step);
-  $("formula").textContent = node.formula;
+  $("formula").textContent = node.formula || "(its docstring says none)";
   verdict(step.check);
   const plain = step.reads.filter(r => r[2] !== null).map(r => `${r[0]} = ${r[2]}`);
   $("settings").textContent = plain.length ? `the rule also reads  ${plain.join(",  ")}` : "";
