@@ -122,7 +122,10 @@ def parameter(array: np.ndarray) -> Tensor:
 
 
 class Dense(Layer):
-    """y = x @ w + b.    Shapes  x (…, inputs), w (inputs, outputs), b (outputs,)"""
+    """y = x @ w + b.    Shapes  x (N,D), w (D,M), b (M,) → (N,M); any axes may stand for N.
+
+    Errors  ValueError: x of another length than D.    Source  the card of sn.dense, with the derivation.
+    """
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = True, rng=None):
         self.w = parameter(init.glorot_uniform((inputs, outputs), rng))
@@ -133,7 +136,10 @@ class Dense(Layer):
 
 
 class Conv2d(Layer):
-    """y = conv2d(x, w, b).    Shapes  x (N, channels, H, W), w (filters, channels, K, L), b (filters,)"""
+    """y = conv2d(x, w, b).    Shapes  x (N,C,H,W), w (F,C,K,L), b (F,) → (N,F,I,J): C channels, F filters.
+
+    Errors  ValueError: other channels, a filter larger than the padded image.    Source  the card of sn.conv2d.
+    """
 
     def __init__(self, channels: int, filters: int, kernel, *, stride=1, padding=0, dilation=1, bias=True, rng=None):
         self.w = parameter(init.glorot_uniform((filters, channels, *pair("Conv2d", "kernel", kernel, 1)), rng))
@@ -145,7 +151,10 @@ class Conv2d(Layer):
 
 
 class ConvTranspose2d(Layer):
-    """y = conv_transpose2d(x, w, b).    Shapes  x (N, filters, I, J), w (filters, channels, K, L), b (channels,)"""
+    """y = conv_transpose2d(x, w, b).    Shapes  x (N,F,I,J), w (F,C,K,L), b (C,) → (N,C,H,W): F filters, C channels.
+
+    Errors  ValueError: other channels, output_padding ≥ stride.    Source  the card of sn.ops.conv2d_transpose.
+    """
 
     def __init__(self, filters: int, channels: int, kernel, *, stride=1, padding=0, output_padding=0, dilation=1,
                  bias=True, rng=None):
@@ -160,7 +169,7 @@ class ConvTranspose2d(Layer):
 class BatchNorm(Layer):
     """Each channel shifted and scaled to mean 0 and variance 1 over the batch, then to a learned γ, β.
 
-    Shapes  x (N, C) or (N, C, H, W).  Training uses the batch's own statistics, and keeps running ones,
+    Shapes  x (N,C,H,W) → (N,C,H,W), or (N,C) → (N,C).  Training uses the batch's own statistics, and keeps running ones,
     r ← (1 − momentum)·r + momentum·batch (the variance unbiased, n/(n−1)), which test time uses.
     Errors  ValueError in training for a single value per channel: its variance is 0 whatever it is.
     Source  Ioffe & Szegedy 2015, arXiv:1502.03167.
@@ -197,6 +206,7 @@ class BatchNorm(Layer):
 class Dropout(Layer):
     """In training, each number is 0 with probability p, else divided by 1 − p: the mean stays.
 
+    Shapes  x (N,D) → (N,D), or any.    Errors  ValueError: p outside [0, 1).
     Source  Srivastava et al. 2014, JMLR 15.
     """
 
@@ -213,7 +223,7 @@ class Dropout(Layer):
 
 
 class Sequential(Layer):
-    """The layers one after the other."""
+    """y = layers[-1](… layers[0](x)), one after the other.    Errors  TypeError: one of them is not a layer."""
 
     def __init__(self, *layers: Layer):
         for i, layer in enumerate(layers):
@@ -254,45 +264,45 @@ class joined:
 
 
 class ReLU(Layer):
-    """y = max(x, 0)"""
+    """y = max(x, 0), entry by entry.    Shapes  x (N,D) → (N,D), or any.    Source  the card of sn.relu."""
     def forward(self, x: Array) -> Tensor: return ops.relu(x)
 
 
 class LeakyReLU(Layer):
-    """y = x where x > 0, else slope·x"""
+    """y = x where x > 0, else slope·x.    Shapes  x (N,D) → (N,D), or any.    Source  the card of sn.leaky_relu."""
     def __init__(self, slope: float = 0.01): self.slope = slope
     def forward(self, x: Array) -> Tensor: return ops.leaky_relu(x, slope=self.slope)
 
 
 class Sigmoid(Layer):
-    """y = 1 / (1 + e⁻ˣ)"""
+    """y = 1 / (1 + e⁻ˣ), entry by entry.    Shapes  x (N,D) → (N,D), or any.    Source  the card of sn.sigmoid."""
     def forward(self, x: Array) -> Tensor: return ops.sigmoid(x)
 
 
 class Tanh(Layer):
-    """y = tanh x"""
+    """y = tanh x, entry by entry.    Shapes  x (N,D) → (N,D), or any.    Source  the card of sn.tanh."""
     def forward(self, x: Array) -> Tensor: return ops.tanh(x)
 
 
 class Flatten(Layer):
-    """(N, …) to (N, D)"""
+    """All but the first axis in one.    Shapes  x (N,C,H,W) → (N,C*H*W), or any.    Source  the card of sn.reshape."""
     def forward(self, x: Array) -> Tensor: return ops.reshape(x, (x.shape[0], -1))
 
 
 class Reshape(Layer):
-    """(N, …) to (N, *shape)"""
+    """Each x[n] in another shape.    Shapes  x (N,D) → (N,*shape).    Errors  ValueError: other sizes.    Source  sn.reshape."""
     def __init__(self, *shape: int): self.shape = shape
     def forward(self, x: Array) -> Tensor: return ops.reshape(x, (x.shape[0], *self.shape))
 
 
 class MaxPool2d(Layer):
-    """The largest pixel of each window; stride defaults to the window's size"""
+    """The largest pixel of each window; stride: its size.    Shapes  x (N,C,H,W) → (N,C,I,J).    Source  sn.max_pool2d."""
     def __init__(self, size, *, stride=None, padding=0): self.settings = dict(size=size, stride=stride, padding=padding)
     def forward(self, x: Array) -> Tensor: return ops.max_pool2d(x, **self.settings)
 
 
 class AvgPool2d(Layer):
-    """The mean of each window; stride defaults to the window's size"""
+    """The mean of each window; stride: its size.    Shapes  x (N,C,H,W) → (N,C,I,J).    Source  sn.avg_pool2d."""
     def __init__(self, size, *, stride=None, padding=0): self.settings = dict(size=size, stride=stride, padding=padding)
     def forward(self, x: Array) -> Tensor: return ops.avg_pool2d(x, **self.settings)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import scratchnet as sn
@@ -106,6 +107,34 @@ def test_every_module_is_on_the_map():
     page = (ROOT / "docs/README.md").read_text()
     for module in ROOT.glob("scratchnet/*.py"):
         assert module.name in page or module.stem in ("__init__", "rng")
+
+
+L = sn.layers
+LAYERS = ((L.Dense(3, 4), (2, 3)), (L.Conv2d(3, 4, 2), (2, 3, 6, 5)), (L.ConvTranspose2d(3, 4, 2), (2, 3, 6, 5)),
+          (L.BatchNorm(3), (2, 3, 6, 5)), (L.Dropout(), (2, 3)), (L.ReLU(), (2, 3)), (L.LeakyReLU(), (2, 3)), (L.Sigmoid(), (2, 3)),
+          (L.Tanh(), (2, 3)), (L.Flatten(), (2, 3, 6, 5)), (L.Reshape(2, 3), (4, 6)), (L.MaxPool2d(2), (2, 3, 6, 4)),
+          (L.AvgPool2d(2), (2, 3, 6, 4)))
+
+
+@pytest.mark.parametrize("layer, shape", LAYERS, ids=lambda v: type(v).__name__ if isinstance(v, L.Layer) else None)
+def test_the_shapes_of_every_layer_are_executed(layer, shape):
+    """Each letter is one length, in the input, the parameters and the output."""
+    left, right = re.search(r"Shapes  (.*?) → (\([^)]*\))", type(layer).__doc__).groups()
+    arrays = {"x": shape, **{n: t.shape for n, t in layer.members() if isinstance(t, sn.Tensor)}}
+    sizes = {"shape": getattr(layer, "shape", ())}
+    y = layer(np.ones(shape, np.float32)).shape
+    for name, letters in re.findall(r"(\w+) \(([^)]*)\)", left):
+        for letter, n in zip(letters.strip(",").split(","), arrays[name], strict=True):
+            assert sizes.setdefault(letter, n) == n, (name, letters)
+    terms = right[1:-1].split(",")
+    free = [term for term in terms if term.isalpha() and term not in sizes]                       # I, J: decided by the filter
+    sizes.update({term: y[terms.index(term)] for term in free})
+    assert eval(right, {}, sizes) == y and set(free) <= set("HWIJ")
+
+
+def test_no_layer_is_left_out():
+    made = {type(layer) for layer, _ in LAYERS} | {L.Layer, L.Sequential, L.SpectralNorm}
+    assert made >= {c for c in vars(L).values() if isinstance(c, type) and issubclass(c, L.Layer)}
 
 
 @pytest.mark.parametrize("op", Op.registry.values(), ids=lambda o: o.name)
