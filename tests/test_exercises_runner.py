@@ -104,7 +104,10 @@ def test_hints_are_counted_and_solutions_wait(folder, capsys, monkeypatch):
     for level in (1, 2, 3, 4, 4):
         assert main(["hint"]) == 0 and f"hint {level} of 4" in capsys.readouterr().out
     folder.progress.ran(SCALAR.name, True)
-    assert main(["solution", "1"]) == 0 and "(f(x + h) - f(x - h)) / (2 * h)" in capsys.readouterr().out
+    assert main(["solution", "1"]) == 0
+    solved = capsys.readouterr().out
+    assert "(f(x + h) - f(x - h)) / (2 * h)" in solved
+    assert min(map(len, solved.split("Background\n")[1].strip().splitlines()[:-1])) > 80     # one paragraph, evenly filled
     assert main(["list"]) == 0
     listed = capsys.readouterr().out
     assert "✓ 01 numeric_derivative" in listed and "4 of 4 hints" in listed

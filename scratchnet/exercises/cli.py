@@ -212,11 +212,11 @@ def solution(options) -> int:
         notice(f"the solution of {one.name} is shown once you have passed it; until then there are hints:  {COMMAND} "
                f"hint {one.name}")
         return 1
-    background = one.judge.BACKGROUND.strip()
     if options.json:
-        print(json.dumps({"exercise": one.name, "solution": one.answer, "background": background}, ensure_ascii=False))
+        print(json.dumps({"exercise": one.name, "solution": one.answer, "background": one.judge.BACKGROUND.strip()},
+                         ensure_ascii=False))
     else:
-        print(f"{one.answer.rstrip()}\n\n{paint('Background', 'bold')}\n{feedback.wrap(background, '')}")
+        print(f"{one.answer.rstrip()}\n\n{paint('Background', 'bold')}\n{feedback.background(one)}")
     return 0
 
 

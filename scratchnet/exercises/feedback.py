@@ -33,6 +33,12 @@ def wrap(text: str, indent: str = "    ") -> str:
     return "\n".join(filled.fill(line) if len(line) > 100 else indent + line for line in text.splitlines())
 
 
+def background(exercise: Exercise, indent: str = "") -> str:
+    """What is behind it, as paragraphs."""
+    paragraphs = exercise.judge.BACKGROUND.strip().split("\n\n")
+    return "\n\n".join(wrap(" ".join(p.splitlines()), indent) for p in paragraphs)
+
+
 def told(verdict: Verdict, hints: int) -> str:
     """Verdict, diagnosis and question."""
     one, head = verdict.exercise, f"{verdict.exercise.number:02d} {verdict.exercise.name}"
@@ -59,7 +65,7 @@ def told(verdict: Verdict, hints: int) -> str:
 def passed_text(exercise: Exercise) -> str:
     """What to read once it is right."""
     solution = paint(f"  the solution:  {COMMAND} solution {exercise.name}", "dim")
-    return f"{wrap(exercise.judge.BACKGROUND.strip(), '  ')}\n{solution}"
+    return f"{background(exercise, '  ')}\n{solution}"
 
 
 def printed(verdict: Verdict) -> str:
