@@ -122,10 +122,7 @@ def parameter(array: np.ndarray) -> Tensor:
 
 
 class Dense(Layer):
-    """y = x @ w + b.    Shapes  x (N,D), w (D,M), b (M,) → (N,M); any axes may stand for N.
-
-    Errors  ValueError: x of another length than D.    Source  the card of sn.dense, with the derivation.
-    """
+    """y = x @ w + b.    Shapes  x (N,D), w (D,M), b (M,) → (N,M); any axes for N.    Errors, Source  those of sn.dense."""
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = True, rng=None):
         self.w = parameter(init.glorot_uniform((inputs, outputs), rng))
@@ -136,10 +133,7 @@ class Dense(Layer):
 
 
 class Conv2d(Layer):
-    """y = conv2d(x, w, b).    Shapes  x (N,C,H,W), w (F,C,K,L), b (F,) → (N,F,I,J): C channels, F filters.
-
-    Errors  ValueError: other channels, a filter larger than the padded image.    Source  the card of sn.conv2d.
-    """
+    """y = conv2d(x, w, b).    Shapes  x (N,C,H,W), w (F,C,K,L), b (F,) → (N,F,I,J).    Errors, Source  those of sn.conv2d."""
 
     def __init__(self, channels: int, filters: int, kernel, *, stride=1, padding=0, dilation=1, bias=True, rng=None):
         self.w = parameter(init.glorot_uniform((filters, channels, *pair("Conv2d", "kernel", kernel, 1)), rng))
@@ -151,10 +145,7 @@ class Conv2d(Layer):
 
 
 class ConvTranspose2d(Layer):
-    """y = conv_transpose2d(x, w, b).    Shapes  x (N,F,I,J), w (F,C,K,L), b (C,) → (N,C,H,W): F filters, C channels.
-
-    Errors  ValueError: other channels, output_padding ≥ stride.    Source  the card of sn.ops.conv2d_transpose.
-    """
+    """y = conv_transpose2d(x, w, b).    Shapes  x (N,F,I,J), w (F,C,K,L), b (C,) → (N,C,H,W).    Errors  those of that op."""
 
     def __init__(self, filters: int, channels: int, kernel, *, stride=1, padding=0, output_padding=0, dilation=1,
                  bias=True, rng=None):
@@ -206,8 +197,7 @@ class BatchNorm(Layer):
 class Dropout(Layer):
     """In training, each number is 0 with probability p, else divided by 1 − p: the mean stays.
 
-    Shapes  x (N,D) → (N,D), or any.    Errors  ValueError: p outside [0, 1).
-    Source  Srivastava et al. 2014, JMLR 15.
+    Shapes  x (N,D) → (N,D), or any.    Errors  ValueError: p outside [0, 1).    Source  Srivastava et al. 2014, JMLR 15.
     """
 
     def __init__(self, p: float = 0.5, *, rng=None):
