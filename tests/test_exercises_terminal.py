@@ -99,7 +99,7 @@ def test_a_new_users_path(tmp_path, terminal):
                     encoding="utf-8")          # and, while that runs:
     time.sleep(0.5)
     save(file, stub.replace("raise NotImplementedError", "dx = g @ w.T; dw = x.T @ g; db = g.sum(axis=0)"))
-    watch.expect(r"✓ 06 dense_backward: right.*costs two forward passes.*07 ReLU, sigmoid and tanh")
+    watch.expect(r"✓ 06 dense_backward: right.*costs\s+two\s+forward\s+passes.*07 ReLU, sigmoid and tanh")
     watch.press("s")
     watch.expect(r"dw = x\.T @ g\r\n    db = g\.sum\(axis=0\)")
     watch.press("l")
