@@ -213,7 +213,7 @@ class Dropout(Layer):
 
 
 class Sequential(Layer):
-    """y = layers[-1](… layers[0](x)), one after the other.    Errors  TypeError: one of them is not a layer."""
+    """The layers, one after the other.    Errors  TypeError: one of them is not a layer."""
 
     def __init__(self, *layers: Layer):
         for i, layer in enumerate(layers):
