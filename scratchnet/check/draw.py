@@ -8,6 +8,7 @@ given; `right_at` measures it at other inputs or settings.
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import Any, Mapping
 
 import numpy as np
@@ -16,6 +17,7 @@ from . import source
 from .names import sizes_of
 from .numeric import Jacobian
 from .subject import Crash, Subject, pack
+from .trace import Traced, traced
 
 UPSTREAM = 4                                    # random g per draw; a scalar's first is 1
 
@@ -158,6 +160,43 @@ class Draw:
             self._known = {k: np.asarray(v, float) for k, v in pool.items()
                            if isinstance(v, np.ndarray) and v.dtype.kind in "fb"}
         return self._known
+
+    @cached_property
+    def everything(self) -> dict[str, np.ndarray]:
+        """`known`, and what every step of the forward gave, by its text."""
+        found, trace = dict(self.known), self.trace
+        seen = list(found.values())
+        for k, visits in (trace.values if trace else {}).items():
+            v, text = np.asarray(visits[0], float), trace.places[k].text
+            if len(visits) == 1 and text not in found and not any(v.shape == u.shape and np.array_equal(v, u) for u in seen):
+                found[text] = v
+                seen.append(v)
+        return found
+
+    @cached_property
+    def variables(self) -> dict[str, list]:
+        """The learner's own: the arrays of backward's variables when it returned, for every g."""
+        rows = []
+        for g in self.gs:
+            try:
+                rows.append(source.intermediates(self.subject.backward, lambda: self.subject.gradients(g.copy(), self.copies(), self.like)))
+            except Crash:
+                return {}
+        given = [v for v in self.inputs.values() if isinstance(v, np.ndarray)]
+        return {name: vs for name in rows[0] if all(name in row for row in rows) for vs in [[np.asarray(row[name], float) for row in rows]]
+                if len({v.shape for v in vs}) == 1 and not any(vs[0].shape == v.shape and np.array_equal(vs[0], v) for v in given)}
+
+    @cached_property
+    def trace(self) -> Traced | None:
+        """The forward with a hold at every place, run once; None where its text is not at hand."""
+        trace = traced(self.subject.code)
+        try:
+            values: list = []
+            if trace is not None:
+                trace.record(lambda f: values.append(pack(self.subject.call(self.copies(), {}, f))))
+            return trace if values and np.array_equal(values[0], self.y, equal_nan=True) else None     # else: another function's text
+        except Exception:
+            return None
 
     def known_like(self, shape: tuple) -> list[tuple[str, np.ndarray]]:
         """Those that fit `shape`, broadcast where needed."""

@@ -27,6 +27,7 @@ from .hypotheses.case import residual
 from .source import unwrapped
 from .subject import listed, unpack
 from .trace import find, rebuilt, starting_point
+from .variables import first_wrong
 
 WEAK = {"UNKNOWN", "LOCAL", "DROPPED", "LEAK", "MISROUTED", "COMPUTES", "CRASH", "CRASH_SHAPES", "SHAPE", "NOT_FINITE"}   # say where at best
 SECONDS = 2.5                                   # of processor time
@@ -50,14 +51,23 @@ def repaired(draws: list[Draw], findings: list[Finding]) -> list[Finding]:
         found = d.by_name(listed(function(unpack(g.copy(), d.like), *arrays), subject.names))
         return None if found is None else [found[name] for name in d.wrt]
     for e, line in mending(subject.backward, right, gradients, same=lambda f: came_back(first, gradients(f, first, first.gs[0]))):
-        said = f"line {line}: {e.before} → {e.after}"
-        words = f"backward is right with one edit: in line {line}, `{e.before}` should be `{e.after}`"
-        for f in weak:
-            if f.code == "UNKNOWN":
-                f.others, f.code, f.detail, f.text = [], "EDIT", said, words
-            else:
-                f.text += "; " + words
-        return findings
+        return renamed(findings, weak, "EDIT", f"line {line}: {e.before} → {e.after}",
+                       f"backward is right with one edit: in line {line}, `{e.before}` should be `{e.after}`")
+    found = first_wrong(subject, right, gradients, equal)
+    if found is not None:
+        (name, line, _), text = found
+        return renamed(findings, weak, "VARIABLE", f"{name} should be {text}", f"`{name}`, set in line {line} of backward, should be {text}: "
+                       "with that in its place every gradient is right")
+    return findings
+
+
+def renamed(findings: list[Finding], weak: list[Finding], code: str, detail: str, words: str) -> list[Finding]:
+    """The findings, those that had no name with this one, those that only had a place with these words added."""
+    for f in weak:
+        if f.code == "UNKNOWN":
+            f.others, f.code, f.detail, f.text = [], code, detail, words
+        else:
+            f.text += "; " + words
     return findings
 
 
@@ -108,12 +118,15 @@ def variants(function: types.FunctionType, tree, end: float) -> Iterator[tuple[E
 def agree(gradients: Callable, function: Callable, d, g, wanted: list) -> bool:
     try:
         with np.errstate(all="ignore"):
-            found = gradients(function, d, g)
-        return found is not None and all(
-            a is not None and np.shape(a) == n.shape and residual(np.asarray(a, float).ravel(), n.ravel()) < TOLERANCE
-            for a, n in zip(found, wanted))
+            return equal(gradients(function, d, g), wanted)
     except Exception:                           # most edits make no sense
         return False
+
+
+def equal(found: list | None, wanted: list) -> bool:
+    return found is not None and all(
+        a is not None and np.shape(a) == n.shape and residual(np.asarray(a, float).ravel(), n.ravel()) < TOLERANCE
+        for a, n in zip(found, wanted))
 
 
 def bank(op, name: str, draws: list[Draw], run: Callable, f: Finding) -> Finding:

@@ -15,7 +15,7 @@ import numpy as np
 from ..draw import Draw
 from ..numeric import Jacobian
 from ..subject import pack
-from ..trace import Traced, traced
+from ..trace import Traced
 from .case import Case, Claim, factor, fits, weights
 from .factors import FUNCTIONS, extra, pool
 
@@ -50,6 +50,10 @@ class Share:
         """U (one row per g) and V of a place that is visited once."""
         x, v0 = self.d.inputs[self.name], self.v[0]
         U = Jacobian(lambda u: self.y(x, {self.k: lambda v, visit: u}), np.asarray(v0, float)).J
+        return np.stack([g.ravel() @ U for g in self.d.gs]), self.way()
+
+    def way(self) -> np.ndarray:
+        """V, of a place that is visited once."""
         seen: list = []
 
         def value(x):
@@ -58,31 +62,20 @@ class Share:
                 return v
             self.y(x, {self.k: note})
             return seen[0]
-        V = Jacobian(value, x).J
-        return np.stack([g.ravel() @ U for g in self.d.gs]), V
+        return Jacobian(value, self.d.inputs[self.name]).J
 
 
 def shares(c: Case) -> list[Share]:
     """All places through which some gradient for x flows; none where the forward cannot be traced."""
     d = c.d
-    if not hasattr(d, "traced"):
-        d.traced = traced(d.subject.code)
-        if d.traced is not None:
-            try:
-                values = []
-                d.traced.record(lambda f: values.append(pack(d.subject.call(d.copies(), {}, f))))
-                if not np.array_equal(values[0], d.y, equal_nan=True):
-                    d.traced = None             # the text is not that of the function that runs
-            except Exception:
-                d.traced = None
-    if d.traced is None or c.x.size > 400:
+    if d.trace is None or c.x.size > 400:
         return []
     key = ("shares", c.name)
     if key not in d.__dict__:
         found = []
-        for k in d.traced.values:
+        for k in d.trace.values:
             try:
-                share = Share(d, c.name, d.traced, k)
+                share = Share(d, c.name, d.trace, k)
                 if not share.divides():
                     continue
                 share.flow = share.cut()
