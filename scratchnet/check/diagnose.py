@@ -14,9 +14,10 @@ import numpy as np
 from .compare import Verdict
 from .draw import Draw
 from .findings import Finding
-from .hypotheses import ANY_SHAPE, PHASES, Case, Claim
+from .hypotheses import ANY_SHAPE, CHEAP, PHASES, Case, Claim
 from .names import named_constants
 from .numeric import Jacobian
+from .variables import cause
 
 SECONDS = 3.0                                   # of processor time, for one input
 SHORT = re.compile(r"-?(1/)?\(?[\w.\[\]]+(\*[\w.\[\]]+)?\)?")     # -2, 1/B, 1/(B*D), but not (B-1)/B or 2/O
@@ -28,8 +29,10 @@ def diagnose(draws: list[tuple[Draw, Verdict]], name: str, seconds: float = SECO
     cases = [Case(d, name) for d, _ in (smooth or draws)]
     best = {}                                   # (code, detail) → its cheapest claim
     made: list[set] = [set() for _ in cases]
-    end, standing = time.thread_time() + seconds, []
-    for phase in PHASES:
+    end, standing, found = time.thread_time() + seconds, [], None
+    for number, phase in enumerate(PHASES):
+        if number == CHEAP and (found := cause([c.d for c in cases])):
+            break
         for case, keys in zip(cases, made):
             for claim in claims(case, phase, end):
                 key = claim.code, claim.detail
@@ -44,6 +47,8 @@ def diagnose(draws: list[tuple[Draw, Verdict]], name: str, seconds: float = SECO
     if first.A[0].shape == first.x.shape:
         wrong = np.any([~(np.abs(a - n) <= 1e-6 * np.abs(n).max(initial=1e-300)) for a, n in zip(first.A, first.N)], axis=0)
     evidence = dict(got=first.A[0], right=first.N[0], wrong=wrong, draws=len(cases))
+    if found:
+        return Finding(name, "VARIABLE", *found, **evidence)
     if not standing:
         partly = sorted({f"(one draw) {c}:{t}" for keys in made for c, t in keys})
         return Finding(name, "UNKNOWN", "", "the gradient is wrong, but not by one of the mistakes I know; " + places(wrong),

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 import numpy as np
 
 from . import source
 from .names import sizes_of
 from .numeric import Jacobian
-from .subject import Crash, Subject, pack
+from .subject import Crash, Subject, listed, pack, unpack
 from .trace import Traced, traced
 
 UPSTREAM = 4                                    # random g per draw; a scalar's first is 1
@@ -102,6 +102,13 @@ class Draw:
         if len(result) == len(self.inputs):
             return dict(zip(self.inputs, result))
         return dict(zip(self.wrt, result)) if len(result) == len(self.wrt) else None
+
+    def all_of(self, backward: Callable, g: np.ndarray) -> list | None:
+        """What another backward returns here, in the order of wrt; forward runs before it."""
+        arrays = self.copies()
+        self.subject.call(arrays, {})
+        found = self.by_name(listed(backward(unpack(g.copy(), self.like), *arrays), self.subject.names))
+        return None if found is None else [found[name] for name in self.wrt]
 
     def note_aliases(self, result: dict) -> None:
         arrays = [(name, d) for name, d in result.items() if isinstance(d, np.ndarray) and d.flags.writeable]

@@ -92,7 +92,7 @@ def first_order(f: Callable, names: list[str]) -> Subject:
                 found = ds if found is None else [a if b is None else b if a is None else a + b for a, b in zip(found, ds)]
             rest = iter(found)
         return [next(rest) if isinstance(x, Tensor) else None for x in xs] + list(rest)
-    subject = Subject(value, gradients, names)
+    subject = Subject(value, gradients, names, records=True)
     subject.function, subject.parameters = f, parameters
     return subject
 

@@ -108,7 +108,7 @@ def check(subject_of: Callable[[list], Subject], samples: list[list], rng, tol: 
         d = draws[0]
         findings.append(Finding("*", "SHAPE", f"{d.count} gradients for {len(d.inputs)} inputs", f"backward returned {d.count} gradients "
                                 f"for {len(d.inputs)} inputs: one for each is expected, in their order"))
-    states = properties.behaviour(live[0], rng) if live else []
+    states = properties.behaviour(live[0], rng) if live and not heading else []
     findings += states
     if not any(f.code in CHANCE for f in states):
         for name in live[0].wrt if live else ():
@@ -118,7 +118,7 @@ def check(subject_of: Callable[[list], Subject], samples: list[list], rng, tol: 
             worst = max(worst, error)
             if not finding:
                 findings += properties.rounding(live[0], [name], {name: error})
-        if live and live[0].right_all:
+        if live and live[0].right_all and not heading:
             remembered = properties.stale(live[0], rng)
             findings = remembered + (findings if not remembered else [f for f in findings if f.code != "UNKNOWN"])
     if crashed:

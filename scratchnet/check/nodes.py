@@ -101,7 +101,7 @@ def node_subject(call: Call, wanted: str) -> Subject:
             results = {wanted: rule.function(g, **values)}
         return [results.get(name) for name in inputs]
     settings = {k: v for k, v in call.values.items() if k not in op.inputs}
-    return Subject(op.forward, backward, list(inputs), code=op.forward, settings=settings, invoke=invoke)
+    return Subject(op.forward, backward, list(inputs), code=op.forward, settings=settings, invoke=invoke, records=True)
 
 
 def node_draw(call: Call, name: str, g, rng) -> Draw:

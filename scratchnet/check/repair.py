@@ -23,15 +23,12 @@ import numpy as np
 from .draw import Draw
 from .edits import Edit, edits
 from .findings import Finding
-from .hypotheses.case import residual
 from .source import unwrapped
-from .subject import listed, unpack
 from .trace import find, rebuilt, starting_point
-from .variables import first_wrong
+from .variables import equal, several
 
-WEAK = {"UNKNOWN", "LOCAL", "DROPPED", "LEAK", "MISROUTED", "COMPUTES", "CRASH", "CRASH_SHAPES", "SHAPE", "NOT_FINITE"}   # say where at best
+WEAK = {"UNKNOWN", "LOCAL", "DROPPED", "LEAK", "MISROUTED", "STEP", "COMPUTES", "CRASH", "CRASH_SHAPES", "SHAPE", "NOT_FINITE"}   # say where at best
 SECONDS = 2.5                                   # of processor time
-TOLERANCE = 1e-8                                # an edit has to give the gradient itself, not something near it
 
 
 def repaired(draws: list[Draw], findings: list[Finding]) -> list[Finding]:
@@ -39,35 +36,21 @@ def repaired(draws: list[Draw], findings: list[Finding]) -> list[Finding]:
     weak = [f for f in findings if f.code in WEAK]
     if not weak or len(findings) != len([f for f in findings if f.right is not None or f.code in WEAK]):
         return findings
-    right = [(d, d.gs, [[n[k] for n in (d.right(name) for name in d.wrt)] for k in range(len(d.gs))]) for d in draws[:3]
-             if all(d.affordable(name) for name in d.wrt)]
+    right = several(draws)
     if not right:
         return findings
     subject, first = draws[0].subject, right[0][0]
 
     def gradients(function, d, g):
-        arrays = d.copies()
-        subject.call(arrays, {})
-        found = d.by_name(listed(function(unpack(g.copy(), d.like), *arrays), subject.names))
-        return None if found is None else [found[name] for name in d.wrt]
+        return d.all_of(function, g)
     for e, line in mending(subject.backward, right, gradients, same=lambda f: came_back(first, gradients(f, first, first.gs[0]))):
-        return renamed(findings, weak, "EDIT", f"line {line}: {e.before} → {e.after}",
-                       f"backward is right with one edit: in line {line}, `{e.before}` should be `{e.after}`")
-    found = first_wrong(subject, right, gradients, equal)
-    if found is not None:
-        (name, line, _), text = found
-        return renamed(findings, weak, "VARIABLE", f"{name} should be {text}", f"`{name}`, set in line {line} of backward, should be {text}: "
-                       "with that in its place every gradient is right")
-    return findings
-
-
-def renamed(findings: list[Finding], weak: list[Finding], code: str, detail: str, words: str) -> list[Finding]:
-    """The findings, those that had no name with this one, those that only had a place with these words added."""
-    for f in weak:
-        if f.code == "UNKNOWN":
-            f.others, f.code, f.detail, f.text = [], code, detail, words
-        else:
-            f.text += "; " + words
+        words = f"backward is right with one edit: in line {line}, `{e.before}` should be `{e.after}`"
+        for f in weak:
+            if f.code == "UNKNOWN":
+                f.others, f.code, f.detail, f.text = [], "EDIT", f"line {line}: {e.before} → {e.after}", words
+            else:
+                f.text += "; " + words
+        return findings
     return findings
 
 
@@ -121,12 +104,6 @@ def agree(gradients: Callable, function: Callable, d, g, wanted: list) -> bool:
             return equal(gradients(function, d, g), wanted)
     except Exception:                           # most edits make no sense
         return False
-
-
-def equal(found: list | None, wanted: list) -> bool:
-    return found is not None and all(
-        a is not None and np.shape(a) == n.shape and residual(np.asarray(a, float).ravel(), n.ravel()) < TOLERANCE
-        for a, n in zip(found, wanted))
 
 
 def bank(op, name: str, draws: list[Draw], run: Callable, f: Finding) -> Finding:

@@ -32,12 +32,14 @@ class Subject:
 
     code      the function whose text may be read (terms, uses of a variable, intermediate arrays), or None
     settings  numbers and arrays the forward uses besides its inputs: candidates for "backward ignores stride"
+    records   whether backward runs the forward itself, as a tape must
     """
 
     def __init__(self, forward: Callable, backward: Callable, names: Sequence[str], *, code: Callable | None = None,
-                 settings: Mapping[str, Any] | None = None, invoke: Callable | None = None):
+                 settings: Mapping[str, Any] | None = None, invoke: Callable | None = None, records: bool = False):
         self.forward, self.backward, self.names, self.code = forward, backward, list(names), code
         self.settings = dict(settings or {})
+        self.records = records
         self.invoke = invoke or (lambda f, arrays, changed: source.changed(f, changed)(*arrays))
 
     def call(self, arrays: Sequence, changed: Mapping[str, Any], f: Callable | None = None):
@@ -50,7 +52,8 @@ class Subject:
 
     def gradients(self, g: np.ndarray, arrays: Sequence, like) -> list:
         """Run forward, then backward, as training would.  like: an output, for the form that g takes."""
-        pack(self.call(arrays, {}))
+        if not self.records:
+            self.call(arrays, {})
         try:
             result = self.backward(unpack(g, like), *arrays)
         except Exception as e:

@@ -12,16 +12,19 @@ import itertools
 import sys
 import time
 import types
+import warnings
 from typing import Any, Callable, Iterator, NamedTuple
 
 import numpy as np
 
 from .draw import Draw
+from .hypotheses.case import residual
 from .numeric import Jacobian
 from .source import unwrapped
 from .subject import pack
 
 SECONDS = 1.5                                   # of processor time
+TOLERANCE = 1e-8
 LARGEST = 400                                   # entries of a step whose ∂L/∂v is measured
 FORMS: dict[str, Callable] = {
     "{}": lambda v: v, "1/{}": lambda v: 1 / v, "-{}": lambda v: -v, "{}^2": lambda v: v * v, "sqrt({})": np.sqrt,
@@ -76,12 +79,12 @@ class Steps:
     def __init__(self, d: Draw):
         self.d, self.slopes = d, {}
         trace = d.trace
-        self.values = {k: v for k, v in d.known.items()}
+        self.values = dict(d.known)
         self.place: dict[str, Callable] = {}    # text → (u → y with that value replaced)
         if trace is not None:
             for k, visits in trace.values.items():
                 if len(visits) == 1 and trace.places[k].kind != "use":
-                    text = trace.places[k].text
+                    text = self.called(visits[0]) or trace.places[k].text
                     self.values.setdefault(text, visits[0])
                     self.place[text] = lambda u, k=k: pack(trace.run(lambda f: d.subject.call(d.copies(), {}, f),
                                                                      change={k: lambda v, visit: u}))
@@ -90,6 +93,11 @@ class Steps:
             for name, v in d.known.items() if code is not None else ():
                 if name not in d.inputs and name != "y":
                     self.place[name] = lambda u, name=name: self.with_variable(code, name, u)
+
+    def called(self, value) -> str | None:
+        """The name of the forward's variable that holds this value."""
+        return next((name for name, v in self.d.known.items() if name not in self.d.inputs and name != "y" and v.shape == np.shape(value)
+                     and np.array_equal(v, value)), None)
 
     def with_variable(self, code, name: str, u) -> np.ndarray:
         y: list = []
@@ -133,44 +141,65 @@ class Steps:
                     yield f"dy / {text}", [g / v for g in d.gs]
 
 
-def first_wrong(subject, right: list, gradients: Callable, agrees: Callable) -> tuple[Setting, str] | None:
-    """(the variable, what it should be) with which every gradient is right; None if there is no such one.
+def cause(draws: list[Draw]) -> tuple[str, str] | None:
+    """(detail, sentence) of the variable with which every gradient is right; None if there is no such one.  Looked for once."""
+    if "cause" not in draws[0].__dict__:
+        right, code = several(draws), code_of(draws[0].subject.backward)
+        found = None
+        if right and code is not None and not draws[0].subject.records:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = first_wrong(right, code)
+        if found:
+            (name, line, _), text = found
+            what = text if text.startswith(("the grad", "dy ")) else f"the forward's {text}" if text[0].isalpha() else text
+            found = f"{name} should be {text}", f"`{name}`, set in line {line} of backward, should be {what}: with that in its place " \
+                                                "every gradient is right"
+        draws[0].cause = found
+    return draws[0].cause
 
-    right: (draw, its g, the right gradients for each); gradients(function, draw, g); agrees(gradients, wanted).
-    """
-    code = code_of(subject.backward)
-    if code is None:
-        return None
+
+def several(draws: list[Draw]) -> list[tuple]:
+    """(draw, its g, the right gradients for each) of the draws where all of them can be measured."""
+    return [(d, d.gs, [[n[k] for n in rows] for k in range(len(d.gs))]) for d in draws[:3] if all(d.affordable(n) for n in d.wrt)
+            for rows in [[d.right(n) for n in d.wrt]]]
+
+
+def equal(found: list | None, wanted: list) -> bool:
+    """Whether these are the right gradients themselves, not something near them."""
+    return found is not None and all(
+        a is not None and np.shape(a) == n.shape and residual(np.asarray(a, float).ravel(), n.ravel()) < TOLERANCE
+        for a, n in zip(found, wanted))
+
+
+def first_wrong(right: list, code: types.CodeType) -> tuple[Setting, str] | None:
+    """(the variable, what it should be)"""
     end = time.thread_time() + SECONDS
     steps = [Steps(d) for d, _, _ in right]
 
-    def settings(d, g):
-        return first_of(watched(lambda: gradients(subject.backward, d, g), code))
-
-    def works(d, k, g, wanted, name, value) -> bool:
+    def works(k: int, row: int, name: str, value) -> bool:
+        d, gs, wanted = right[k]
         result: list = []
         try:
-            watched(lambda: result.append(gradients(subject.backward, d, g)), code, name, lambda _: value.copy())
-        except Exception:
+            watched(lambda: result.append(d.all_of(d.subject.backward, gs[row])), code, name, lambda _: value.copy())
+            return equal(result[0], wanted[row])
+        except Exception:                       # that value makes no sense there
             return False
-        return bool(result) and agrees(result[0], wanted)
     try:
-        every = [settings(d, gs[0]) for d, gs, _ in right]
+        every = [first_of(watched(lambda: d.all_of(d.subject.backward, gs[0]), code)) for d, gs, _ in right]
     except Exception:                           # it raises, changed or not
         return None
-    d, gs, wanted = right[0]
     shared = [s for s in every[0].values() if all(s.name in others for others in every)]
-    for name, setting in [(s.name, s) for s in sorted(shared, key=lambda s: steps[0].has(s.value))]:
+    for setting in sorted(shared, key=lambda s: steps[0].has(s.value)):       # what looks right already comes last
+        name = setting.name
         for text, values in steps[0].candidates(setting.value):
             if time.thread_time() > end:
                 return None
-            if not works(d, 0, gs[0], wanted[0], name, values[0]):
+            if not works(0, 0, name, values[0]):
                 continue
             rest = [next((v for t, v in s.candidates(others[name].value) if t == text), None) for s, others in zip(steps, every)]
-            if all(values is not None and works(d, k, g, wanted[k], name, values[k])
-                   for (d, gs, wanted), values in zip(right, rest) for k, g in enumerate(gs)):
+            if all(values is not None and all(works(k, row, name, v) for row, v in enumerate(values)) for k, values in enumerate(rest)):
                 return setting, text
-        d, gs, wanted = right[0]
     return None
 
 

@@ -13,7 +13,7 @@ from typing import Iterator
 
 import numpy as np
 
-from .case import RTOL, Case, Claim, fits, residual, subsets
+from .case import RTOL, Case, Claim, factor, fits, residual, subsets
 from .factors import pool
 from .parts import shares
 
@@ -134,21 +134,22 @@ def another(c: Case) -> Iterator[Claim]:
 
 
 def products(c: Case) -> Iterator[Claim]:
-    """P @ Q of two known arrays of two axes or more, the learner's own variables among them."""
+    """A = P @ Q where N = P' @ Q, or P @ Q': of known arrays of two axes or more, the learner's own variables among them."""
     want = c.A[0].shape
-    if len(want) < 2:
+    if len(want) < 2 or not np.isfinite(c.a).all():
         return
     items = [(name, vs) for name, vs in arrays(c) if vs[0].ndim >= 2]
     items += [(f"{name}.T", [np.swapaxes(v, -1, -2) for v in vs]) for name, vs in items]
-    for (left, P), (right, Q) in itertools.product(items[:60], repeat=2):
+    wrong, right = [], []                       # (left, right, factor)
+    for (left, P), (other, Q) in itertools.product(items[:60], repeat=2):
         p, q = P[0].shape, Q[0].shape
-        if p[-1] != q[-2] or (p[-2], q[-1]) != want[-2:] or np.broadcast_shapes(p[:-2] or (1,), q[:-2] or (1,)) != (want[:-2] or (1,)):
+        if p[-1] != q[-2] or (p[-2], q[-1]) != want[-2:] or p[:-2] != want[:-2] or q[:-2] != want[:-2]:
             continue
         made = np.concatenate([(u @ v).ravel() for u, v in zip(P, Q)])
-        if made.size != c.a.size or not np.isfinite(made).all() or not made.any():
-            continue
-        ratio = float(c.a @ made / (made @ made))
-        if residual(c.a, ratio * made) < RTOL and residual(c.n, ratio * made) > RTOL:
-            for number in (["1"] if abs(ratio - 1) < 1e-6 else c.readings(ratio)[:2]):
-                text = f"{left} @ {right}" + ("" if number == "1" else f" * {number}")
-                yield Claim(12.5 + len(text) / 1000, "PRODUCT", text, f"your gradient is {text}; check which arrays belong there")
+        for target, found in ((c.a, wrong), (c.n, right)):
+            ratio = factor(target, made)
+            if ratio:
+                found.append((left, other, ratio))
+    for (p, q, k), (r, s, m) in itertools.product(wrong, right):
+        if (p == r) != (q == s) and abs(k - m) <= 1e-6 * abs(m):
+            yield Claim(11.2 + len(p + q) / 1000, "PRODUCT", f"{p} @ {q} instead of {r} @ {s}", f"your gradient is {p} @ {q}, it should be {r} @ {s}")
