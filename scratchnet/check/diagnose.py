@@ -72,7 +72,10 @@ def claims(case: Case, phase: tuple, end: float) -> list[Claim]:
         if (fitting or hypothesis in ANY_SHAPE) and time.thread_time() < end:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found += list(hypothesis(case))
+                try:
+                    found += list(hypothesis(case))
+                except (ValueError, IndexError, np.linalg.LinAlgError):        # arrays that do not go together: no such mistake
+                    continue
         if any(c.code == "NOT_FINITE" for c in found):
             break
     return found
