@@ -1,4 +1,6 @@
 """The checker itself: silent on right gradients, also at kinks, and loud on wrong ones.  Names: tests/test_planted.py."""
+import sys
+
 import numpy as np
 import pytest
 
@@ -216,3 +218,69 @@ def test_slopes():
     assert slope(lambda t: np.sin(t)).low == pytest.approx(1, abs=1e-11)
     kink = slope(lambda t: max(t, 0.0))
     assert kink.kink and kink.low == pytest.approx(0, abs=1e-6) and kink.high == pytest.approx(1, abs=1e-6)
+
+
+# ---- where in the learner's code ------------------------------------------------------------------
+
+def untold(text: str):
+    """A function whose text nobody has, as one typed at a prompt."""
+    scope = {"np": np}
+    exec(text, scope)
+    return scope["backward"]
+
+
+def normal(x):
+    d = x - x.mean(axis=0)
+    return d / np.sqrt((d * d).mean(axis=0) + 0.1)
+
+
+NORMAL_BACK = """
+def backward(g, x):
+    d = x - x.mean(axis=0)
+    r = ((d * d).mean(axis=0) + 0.1) ** -0.5
+    y = d * r
+    dy = g - y * (g * y).mean(axis=0)
+    dx = (dy - dy.mean(axis=0)) * r
+    return dx
+"""
+
+
+@pytest.mark.parametrize("slip, key", [
+    (("** -0.5", "** -1"), "VARIABLE:r should be 1/(np.sqrt((d * d).mean(axis=0) + 0.1))"), (("+ 0.1", "+ 0.2"), "VARIABLE:r should be"),
+    (("x - x.mean", "x - x.max"), "VARIABLE:d should be d"), (("dy.mean(axis=0)", "x.mean(axis=0)"), "STEP:x.mean(axis=0)"),
+    (("- y * (g", "- x * (g"), "FACTOR:x instead of"), (("return dx", "return dy"), "RETURNS:not dx")])
+def test_the_variable_or_the_way_that_is_wrong_is_named_without_the_text(slip, key):
+    assert NORMAL_BACK.count(slip[0]) == 1
+    found = keys(normal, untold(NORMAL_BACK.replace(*slip)), lambda rng: (rng.standard_normal(rng.choice(np.arange(3, 8), 2, replace=False)),))
+    assert len(found) == 1 and found[0][1].startswith(key), found
+
+
+def test_right_code_without_a_text_passes_and_a_tracer_is_put_back():
+    before = sys.gettrace()
+    sn.check_backward(normal, untold(NORMAL_BACK), (rng.standard_normal((5, 3)),))
+    keys(normal, untold(NORMAL_BACK.replace("-0.5", "-1")), (rng.standard_normal((5, 3)),))
+    assert sys.gettrace() is before
+
+
+def arrays_of(rng):
+    n, d, m = rng.choice(np.arange(2, 7), 3, replace=False)
+    return rng.standard_normal((n, d)), rng.standard_normal((d, m)), rng.standard_normal(m)
+
+
+def test_one_cause_is_named_once_for_all_inputs_it_spoils():
+    def forward(x, w, b): return np.tanh(x @ w + b)
+
+    def backward(g, x, w, b):
+        y = np.tanh(x @ w)
+        da = g * (1 - y ** 2)
+        return da @ w.T, x.T @ da, da.sum(axis=0)
+    found = findings(forward, backward, arrays_of)
+    assert {f.target for f in found} == {"x", "w", "b"} and len({f.key for f in found}) == 1
+
+
+def test_rounding_and_bends_beside_a_point_accuse_nobody():
+    huber = lambda d: np.where(np.abs(d) <= 1, 0.5 * d * d, np.abs(d) - 0.5)
+    sn.check_backward(huber, lambda g, d: g * np.clip(d, -1, 1), (np.array([-2.0, -1.0, 0.0, 1.0, 3.0]),))
+    sn.check_backward(lambda v: np.expm1(v) - v, lambda g, v: g * np.expm1(v), (np.array([1e-8, -3e-8]),))
+    sn.check_grad(lambda x: sn.clip(x, high=0.25), np.full(3, 0.25))
+    sn.check_grad(sn.tanh, np.array([10.0, -14.0]), order=2)

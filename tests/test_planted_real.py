@@ -1,4 +1,4 @@
-"""Bugs that were reported against real projects: every one is caught, most are named, none by a wrong name."""
+"""Bugs that were reported against real projects, and slips of our own: every one is caught, most are named, none by a wrong name."""
 from __future__ import annotations
 
 from functools import lru_cache
@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 import scratchnet as sn
-from tests import planted_real_images
+from tests import planted_real_images, planted_slips_more
 from tests.conftest import size
 from tests.planted_real import BUGS, Bug
+from tests.planted_slips import SLIPS
+from tests.right_ones import RIGHT
 
-assert planted_real_images                      # which adds its bugs to the list
+assert planted_real_images and planted_slips_more              # which add theirs to the lists
 
 
 @lru_cache(maxsize=None)
@@ -28,7 +30,7 @@ def named(finding) -> bool:
     return finding.code != "UNKNOWN"
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=repr)
+@pytest.mark.parametrize("bug", BUGS + SLIPS, ids=repr)
 def test_a_reported_bug_is_caught_where_it_is_and_not_misnamed(bug):
     for seed in range(size(1, 5)):
         found = findings(bug, seed)
@@ -38,7 +40,14 @@ def test_a_reported_bug_is_caught_where_it_is_and_not_misnamed(bug):
         assert all(key.startswith(bug.names) for key in keys), f"{keys}, none of {bug.names}: {found[0].text}"
 
 
-def test_most_reported_bugs_are_named():
-    with_name = [bug for bug in BUGS if findings(bug, 0) and all(map(named, findings(bug, 0)))]
-    print(f"{len(with_name)} of {len(BUGS)} named")
-    assert len(with_name) >= 0.65 * len(BUGS)
+@pytest.mark.parametrize("bugs, least", [(BUGS, 0.8), (SLIPS, 0.9)], ids=["reported", "slips"])
+def test_most_are_named(bugs, least):
+    with_name = [bug for bug in bugs if findings(bug, 0) and all(map(named, findings(bug, 0)))]
+    print(f"{len(with_name)} of {len(bugs)} named")
+    assert len(with_name) >= least * len(bugs)
+
+
+@pytest.mark.parametrize("case", RIGHT, ids=repr)
+def test_right_backwards_at_difficult_places_pass(case):
+    for seed in range(size(2, 20)):
+        sn.check_backward(case.forward, case.backward, case.sample, rng=seed)

@@ -83,7 +83,7 @@ def disagree(d: Draw, name: str, A: np.ndarray, kinks: np.ndarray, slack: float)
                for a, g in zip(A, d.gs))
 
 
-def shared(d: Draw, tol: float, rng, neighbours: int = 8) -> bool:
+def shared(d: Draw, tol: float, rng, neighbours: int = 32) -> bool:
     """Of a draw that is wrong as slopes go, but right beside: are its gradients mixtures of those beside it?
 
     Where entries tie, as in a median, the slope of each alone may be 0 on both sides: no gradient of the pieces is.  A right one

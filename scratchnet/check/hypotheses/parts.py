@@ -123,7 +123,7 @@ def paths(c: Case) -> Iterator[Claim]:
                     "overwritten ('=') instead of accumulated ('+='), or forgotten")
     else:
         yield Claim(2.1, "PATHS", "weights", f"{c.name} is used {len(uses)} times; the uses count "
-                    f"{[f'{k:.4g}' for k in w + 0.0]} times instead of once each: a backward ran before its gradient was "
+                    f"{[f'{k:.4g}' for k in np.round(w, 9) + 0.0]} times instead of once each: a backward ran before its gradient was "
                     "complete, ran twice, or one of them has a wrong factor")
 
 
