@@ -7,6 +7,7 @@
     properties.py  memory, chance, stale caches       source.py, trace.py   reading the forward's text
     nodes.py       every rule of a tape by itself     models.py       check_model
     repair.py, edits.py       the one edit that mends it   names.py   is it 1/B or 1/4?
+    variables.py   which variable of backward is the first wrong one
     findings.py, message.py, picture.py   what is reported
     distributions.py   samplers' moments, KL against Monte Carlo
 """

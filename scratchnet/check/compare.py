@@ -92,7 +92,8 @@ def shared(d: Draw, tol: float, rng, neighbours: int = 32) -> bool:
     inputs = [a if not (isinstance(a, np.ndarray) and a.dtype.kind == "f") else None for a in d.inputs.values()]
     near = []
     for _ in range(neighbours):
-        moved = [a + 1e-4 * scale_of(a) * rng.standard_normal(a.shape) if kept is None else kept for a, kept in zip(d.inputs.values(), inputs)]
+        moved = [a + 1e-4 * scale_of(a) * rng.standard_normal(a.shape) if kept is None else kept
+                 for a, kept in zip(d.inputs.values(), inputs)]
         near.append(Draw(d.subject, moved, rng, gs=d.gs))
     for name in d.wrt:
         if any(a is None or a.shape != d.inputs[name].shape for one in (d, *near) for a in one.got[name]):
@@ -103,11 +104,13 @@ def shared(d: Draw, tol: float, rng, neighbours: int = 32) -> bool:
         along, x = wrong * 1.0, d.inputs[name]
         with np.errstate(all="ignore"):
             left, right, _ = sides(as_array(d.function_of(name)), x, along)
-        for i, (a, g) in enumerate(zip(d.got[name], d.gs)):
-            pieces = np.stack([one.got[name][i] for one in near])
-            low, high, slack = pieces.min(0), pieces.max(0), 1e-2 * np.abs(pieces).max(initial=0)
-            between = (a >= low - slack) & (a <= high + slack) & (high - low > slack)
+        pieces = np.stack([one.got[name] for one in near])             # by neighbour, by g
+        low, high, slack = pieces.min(0), pieces.max(0), 1e-2 * np.abs(pieces).max(initial=0)
+        if not ((high - low).max(0) > slack)[wrong].all():              # no kink there that could excuse it
+            return False
+        for a, g, least, most in zip(d.got[name], d.gs, low, high):
             l, r = float(np.sum(g * left)), float(np.sum(g * right))
+            between = (a >= least - slack) & (a <= most + slack)
             if not between[wrong].all() or abs(l - r) > slack or abs(float(np.sum(a * along)) - l) > slack:
                 return False
     return True

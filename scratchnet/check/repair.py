@@ -27,7 +27,8 @@ from .source import unwrapped
 from .trace import find, rebuilt, starting_point
 from .variables import equal, several
 
-WEAK = {"UNKNOWN", "LOCAL", "DROPPED", "LEAK", "MISROUTED", "STEP", "VARIABLE", "COMPUTES", "CRASH", "CRASH_SHAPES", "SHAPE", "NOT_FINITE"}   # say where at best
+WEAK = {"UNKNOWN", "LOCAL", "DROPPED", "LEAK", "MISROUTED", "STEP", "VARIABLE", "COMPUTES", "CRASH", "CRASH_SHAPES", "SHAPE",
+        "NOT_FINITE"}                           # they say where at best
 SECONDS = 2.5                                   # of processor time
 
 

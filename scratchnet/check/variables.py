@@ -12,6 +12,7 @@ import sys
 import time
 import types
 import warnings
+from copy import copy
 from typing import Any, Callable, Iterator, NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ def watched(call: Callable, code: types.CodeType, name: str | None = None, chang
             nonlocal at
             variables = frame.f_locals          # read once: what is written into it is what the function goes on with
             for k, v in list(variables.items()):
-                if (k not in held or held[k] is not v) and isinstance(v, (np.ndarray, float)):
+                if (k not in held or held[k] is not v) and isinstance(v, (np.ndarray, float, int)) and not isinstance(v, bool):
                     if k == name and all(s.name != name for s in found):
                         variables[k] = change(v)
                     found.append(Setting(k, at, np.array(v)))
@@ -95,8 +96,8 @@ class Steps:
 
     def called(self, value) -> str | None:
         """The name of the forward's variable that holds this value."""
-        return next((name for name, v in self.d.known.items() if name not in self.d.inputs and name != "y" and v.shape == np.shape(value)
-                     and np.array_equal(v, value)), None)
+        return next((name for name, v in self.d.known.items() if name not in self.d.inputs and name != "y"
+                     and v.shape == np.shape(value) and np.array_equal(v, value)), None)
 
     def with_variable(self, code, name: str, u) -> np.ndarray:
         y: list = []
@@ -109,7 +110,8 @@ class Steps:
             v = np.asarray(self.values[text], float)
             try:
                 J = Jacobian(self.place[text], v).J if v.size <= LARGEST else None
-                self.slopes[text] = None if J is None or not np.isfinite(J).all() else [(g.ravel() @ J).reshape(v.shape) for g in self.d.gs]
+                known = J is not None and np.isfinite(J).all()
+                self.slopes[text] = [(g.ravel() @ J).reshape(v.shape) for g in self.d.gs] if known else None
             except Exception:                   # that step takes no other values
                 self.slopes[text] = None
         return self.slopes[text]
@@ -118,15 +120,20 @@ class Steps:
         """Whether it is what the forward computed somewhere, or the gradient there: then it is likely to be right."""
         alike = [text for text, v in self.values.items() if np.shape(v) == value.shape]
         return any(np.allclose(value, self.values[text], rtol=1e-9, atol=0) for text in alike) or any(
-            np.allclose(value, self.slope(text)[0], rtol=1e-7, atol=1e-12) for text in alike if text in self.place and self.slope(text))
+            np.allclose(value, self.slope(text)[0], rtol=1e-7, atol=1e-12)
+            for text in alike if text in self.place and self.slope(text))
 
     def candidates(self, like: np.ndarray) -> Iterator[tuple[str, list]]:
-        """(what it is, its value for every g) of all that has the variable's shape, or its size where axes of length 1 are."""
+        """(what it is, its value for every g): of a whole number the lengths of axes; else all of the variable's shape, or but for axes of 1."""
         d = self.d
+        if like.dtype.kind == "i":
+            yield from ((text, [n] * len(d.gs)) for text, n in d.sizes.items() if like.ndim == 0)
+            return
 
         def fit(v):
-            return np.broadcast_to(v, like.shape).astype(float).copy() if np.shape(v) == like.shape else np.reshape(v, like.shape).astype(float)
-        alike = [(text, v) for text, v in self.values.items() if np.size(v) == like.size and np.squeeze(v).shape == like.squeeze().shape]
+            return np.reshape(v, like.shape).astype(float)
+        alike = [(text, v) for text, v in self.values.items()
+                 if np.size(v) == like.size and np.squeeze(v).shape == like.squeeze().shape]
         for text, v in alike:
             yield text, [fit(v)] * len(d.gs)
         for text, v in alike:
@@ -154,8 +161,8 @@ def cause(draws: list[Draw]) -> tuple[str, str] | None:
         if found:
             (name, line, _), text = found
             what = text if text.startswith(("the grad", "dy ")) else f"the forward's {text}" if text[0].isalpha() else text
-            found = f"{name} should be {text}", f"`{name}`, set in line {line} of backward, should be {what}: with that in its place " \
-                                                "every gradient is right"
+            found = (f"{name} should be {text}",
+                     f"`{name}`, set in line {line} of backward, should be {what}: with that in its place every gradient is right")
         draws[0].cause = found
     return draws[0].cause
 
@@ -182,7 +189,7 @@ def first_wrong(right: list, code: types.CodeType) -> tuple[Setting, str] | None
         d, gs, wanted = right[k]
         result: list = []
         try:
-            watched(lambda: result.append(d.all_of(d.subject.backward, gs[row])), code, name, lambda _: value.copy())
+            watched(lambda: result.append(d.all_of(d.subject.backward, gs[row])), code, name, lambda _: copy(value))
             return equal(result[0], wanted[row])
         except Exception:                       # that value makes no sense there
             return False
@@ -199,7 +206,8 @@ def first_wrong(right: list, code: types.CodeType) -> tuple[Setting, str] | None
             if not works(0, 0, name, values[0]):
                 continue
             rest = [next((v for t, v in s.candidates(others[name].value) if t == text), None) for s, others in zip(steps, every)]
-            if all(values is not None and all(works(k, row, name, v) for row, v in enumerate(values)) for k, values in enumerate(rest)):
+            if all(values is not None and all(works(k, row, name, v) for row, v in enumerate(values))
+                   for k, values in enumerate(rest)):
                 return setting, text
     return None
 

@@ -79,10 +79,12 @@ def exchanged(c: Case) -> Iterator[Claim]:
                 continue
             for number in (["1"] if abs(ratio - 1) < 1e-6 else c.readings(ratio)[:2]):
                 times = "" if number == "1" else f" (times {number})"
-                what = f"{names[j]}{times} instead of {names[i]}"
-                yield Claim(11.5 + 0.3 * bool(where) + 0.001 * len(what) + 0.2 * bool(times), "FACTOR", f"{what}{f' at {where}' if where else ''}",
-                            f"the factor is {names[j]}{times} where it should be {names[i]}" if not where else
-                            f"in what flows back through {where} the factor is {names[j]}{times} where it should be {names[i]}; the rest is right")
+                what, words = f"{names[j]}{times} instead of {names[i]}", f"the factor is {names[j]}{times} where it should be {names[i]}"
+                cost = 11.5 + 0.3 * bool(where) + 0.2 * bool(times) + len(what) / 1000
+                if where:
+                    yield Claim(cost, "FACTOR", f"{what} at {where}", f"in what flows back through {where} {words}; the rest is right")
+                else:
+                    yield Claim(cost, "FACTOR", what, words)
 
 
 def one_way(c: Case) -> Iterator[Claim]:
@@ -105,8 +107,8 @@ def one_way(c: Case) -> Iterator[Claim]:
             continue
         if residual(difference, difference @ basis.T @ basis) < RTOL:
             text, line = s.place.text, s.place.line
-            yield Claim(13.2 + len(basis) / c.x.size, "STEP", text, f"only what flows back through {text} (line {line}) is wrong, what comes "
-                        "along the other ways is right: look at that step of backward")
+            yield Claim(13.2 + len(basis) / c.x.size, "STEP", text, f"only what flows back through {text} (line {line}) is wrong, "
+                        "what comes along the other ways is right: look at that step of backward")
 
 
 def reduced(c: Case) -> Iterator[Claim]:
@@ -120,7 +122,8 @@ def reduced(c: Case) -> Iterator[Claim]:
             continue
         for name, phi in [("1", np.ones(c.d.y.shape)), *pool(c, c.d.y.shape)]:
             if c.is_([(g * phi).sum(axes).reshape(c.x.shape) for g in c.gs]):
-                yield Claim(12.4, "COMPUTES", f"sum of dy*{name}", f"your formula computes dy * {name}, summed; that is not ∂L/∂{c.name} here")
+                yield Claim(12.4, "COMPUTES", f"sum of dy*{name}", f"your formula computes dy * {name}, summed; that is not "
+                            f"∂L/∂{c.name} here")
 
 
 def another(c: Case) -> Iterator[Claim]:
@@ -152,4 +155,5 @@ def products(c: Case) -> Iterator[Claim]:
                 found.append((left, other, ratio))
     for (p, q, k), (r, s, m) in itertools.product(wrong, right):
         if (p == r) != (q == s) and abs(k - m) <= 1e-6 * abs(m):
-            yield Claim(11.2 + len(p + q) / 1000, "PRODUCT", f"{p} @ {q} instead of {r} @ {s}", f"your gradient is {p} @ {q}, it should be {r} @ {s}")
+            yield Claim(11.2 + len(p + q) / 1000, "PRODUCT", f"{p} @ {q} instead of {r} @ {s}",
+                        f"your gradient is {p} @ {q}, it should be {r} @ {s}")
