@@ -12,7 +12,7 @@ from .case import Case, Claim
 PHASES = ((layout.shapes, layout.wrong_axes, sums.simple, parts.terms, parts.paths, layout.orders, layout.moved,
            swaps.upstream, sums.diagonal, sums.loops, sums.overwritten),
           (swaps.other_inputs, swaps.other_settings, parts.steps),
-          (factors.one_factor, factors.factor_of_g, factors.one_term, parts.term_factors),
+          (factors.one_factor, factors.factor_of_g, factors.one_term, factors.added, parts.term_factors),
           (parts.local_factors, products.matrices, flows.another, factors.swapped_factor, places.local, factors.computes, places.routing),
           (flows.exchanged, flows.reduced, flows.products, flows.one_way, factors.expression))
 CHEAP = 3                                       # so many phases, then variables.py, then the others

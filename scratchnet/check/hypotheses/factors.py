@@ -104,6 +104,16 @@ def one_term(c: Case) -> Iterator[Claim]:
             yield Claim(10, "ADDITIVE", f"{ratio:g} * dy*{name}", f"the gradient differs from the right one by exactly {ratio:g} * dy*{name}")
 
 
+def added(c: Case) -> Iterator[Claim]:
+    """g + y' where g·y' should be: the local derivative y' is N/g."""
+    if c.d.y.shape != c.x.shape or not all(np.all(g != 0) for g in c.gs):
+        return
+    for word, f in (("+", lambda g, n: g + n / g), ("-", lambda g, n: g - n / g), ("/", lambda g, n: g * g / n)):
+        with np.errstate(all="ignore"):
+            if c.is_([f(g, n) for g, n in zip(c.gs, c.N)]):
+                yield Claim(7.5, "COMPUTES", f"dy {word} ∂y/∂{c.name}", f"your formula computes dy {word} ∂y/∂{c.name} where the product should be")
+
+
 def computes(c: Case) -> Iterator[Claim]:
     """What the learner's formula computes, where it is g times a simple function."""
     if c.d.y.shape == c.x.shape:

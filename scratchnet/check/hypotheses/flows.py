@@ -23,7 +23,7 @@ FORMS = {"{}": lambda v: v, "{}^2": lambda v: v * v, "1-{}": lambda v: 1 - v, "1
 def arrays(c: Case) -> list[tuple[str, list]]:
     """(name, one array for each g) of all that has a name: inputs, what the forward computed, what the backward did, dy."""
     found = [(name, [v] * len(c.gs)) for name, v in c.d.everything.items()]
-    found += [("dy", c.gs)] if not c.d.scalar else []
+    found.append(("dy", c.gs))
     names = {name for name, _ in found}
     return found + [(name, vs) for name, vs in c.d.variables.items() if name not in names]
 
