@@ -33,12 +33,16 @@ def compare(d: Draw, name: str, tol: float, convention: str | None = None) -> Ve
     size = max(np.abs(N[:, known]).max(initial=0), 1e-300)
     floor = 1e-14 + max(float((1e-11 * np.abs(g).ravel() @ np.abs(d.J(name)[:, known])).max(initial=0)) for g in d.gs)
     floor += (1e-13 if d.jacobian(name).exact else 1e-10) * max(float(np.sum(np.abs(1e-3 * g * d.y))) for g in d.gs) * 1e3
+    floor += 50 * d.subject.noise / H
     if d.single or d.dtypes.get(name) == np.float32:           # said elsewhere; here: as right as single precision can be
         tol = max(tol, 2e-3 if d.single else 5e-6)
     allowed = tol * size + floor
     far = ~(np.abs(A - N) <= allowed)
-    if far.any() and not d.jacobian(name).exact and np.abs(A - N)[far].max() < 0.05 * size:      # so little may be rounding
-        floor += 10 * max(float(np.abs(g).ravel() @ d.jacobian(name).noise.ravel()) for g in d.gs) / (H * scale_of(x))
+    if far.any() and not d.jacobian(name).exact:                # is it rounding?  Where it is not little, the noise must be
+        noise = d.jacobian(name).noise.ravel()
+        if not np.abs(A - N)[far].max() < 0.05 * size:
+            noise = noise * (noise <= 1e-12 * (1 + np.abs(d.y).ravel()))       # more than that is a kink near by
+        floor += 10 * max(float(np.abs(g).ravel() @ noise) for g in d.gs) / (H * scale_of(x))
         allowed = tol * size + floor
         far = ~(np.abs(A - N) <= allowed)
     kinks, outside = np.zeros(x.size, bool), np.zeros(x.size, bool)

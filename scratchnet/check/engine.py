@@ -134,10 +134,9 @@ def second_order(subject: Subject, draw: list, rng) -> Subject:
             for d, r in zip(grad(one, leaves, g.astype(dtype), create_graph=True, retain_graph=True), rs):
                 total = total if d is None else total + sum(mul(d, r.astype(dtype)))
         return total
-    second = first_order(contracted, subject.names)
-    if not parameters:
-        return second
-    return with_parameters(contracted, parameters, subject.names)
+    second = with_parameters(contracted, parameters, subject.names) if parameters else first_order(contracted, subject.names)
+    second.noise = 1e-16 * max(float(np.abs(g * one).sum()) for g, one in zip(gs, like)) * max(np.abs(r).max(initial=0) for r in rs)
+    return second
 
 
 def with_parameters(f: Callable, parameters: list[Tensor], names: list[str]) -> Subject:

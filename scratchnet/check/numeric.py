@@ -138,8 +138,10 @@ class Jacobian:
             column = self.J[:, e]
             rough = rounding + 1e-4 * max(np.abs(left).max(initial=0), np.abs(right).max(initial=0), 1e-9)
             self.kink[e] = bool((np.abs(left - right) > rough).any())
-            close = 10 * rounding + 1e-7 * np.abs(column).max(initial=0)
-            if not self.kink[e] and not (self.exact or (np.abs((left + right) / 2 - column) <= close).all()):
+            close, middle = 10 * rounding + 1e-7 * np.abs(column).max(initial=0), (left + right) / 2
+            if self.exact or self.kink[e] or (np.abs(middle - column) <= close).all():
+                pass
+            elif not (np.abs(middle - column) <= close + 10 * self.noise.ravel() / (TINY * scale_of(self.x))).all():
                 self.J[:, e] = (left + right) / 2              # a kink within H, of f or of its slope, had bent the central difference
             self.left[e], self.right[e] = left, right
         return self.left[e], self.right[e]

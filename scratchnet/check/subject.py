@@ -33,13 +33,14 @@ class Subject:
     code      the function whose text may be read (terms, uses of a variable, intermediate arrays), or None
     settings  numbers and arrays the forward uses besides its inputs: candidates for "backward ignores stride"
     records   whether backward runs the forward itself, as a tape must
+    noise     how far rounding may move forward's values, where that is more than 1e-16 of them (1 − y² of a y near 1)
     """
 
     def __init__(self, forward: Callable, backward: Callable, names: Sequence[str], *, code: Callable | None = None,
                  settings: Mapping[str, Any] | None = None, invoke: Callable | None = None, records: bool = False):
         self.forward, self.backward, self.names, self.code = forward, backward, list(names), code
         self.settings = dict(settings or {})
-        self.records = records
+        self.records, self.noise = records, 0.0
         self.invoke = invoke or (lambda f, arrays, changed: source.changed(f, changed)(*arrays))
 
     def call(self, arrays: Sequence, changed: Mapping[str, Any], f: Callable | None = None):
