@@ -13,8 +13,7 @@ def masks(c: Case) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for name, v in c.d.known_like(c.x.shape):
         if v.size > 1:
-            found |= {f"{name}<0": v < 0, f"{name}>0": v > 0, f"{name}==0": v == 0,
-                      f"0<{name}<=1": (v > 0) & (v <= 1), f"-1<={name}<0": (v < 0) & (v >= -1)}
+            found |= {f"{name}<0": v < 0, f"{name}>0": v > 0, f"{name}==0": v == 0}
             if ((v == 0) | (v == 1)).all():
                 found[f"{name}==1"] = v == 1
     index = np.indices(c.x.shape)
