@@ -1,4 +1,4 @@
-"""Known mistakes are noticed, and called by their names: the 117 of tests/planted/, each over several seeds."""
+"""Known mistakes are noticed, and called by their names: the 117 of tests/planted/ (full tier: over five seeds; quick: half, once)."""
 from collections import Counter
 
 import pytest
@@ -39,8 +39,8 @@ def test_the_right_backwards_pass(pair):
 
 
 def test_planted_mistakes_are_noticed_and_named():
-    seeds = range(size(1, 5))
-    verdicts = {(m, seed): verdict(m, seed) for m in MISTAKES for seed in seeds}
+    seeds, some = range(size(1, 5)), MISTAKES[::size(2, 1)]
+    verdicts = {(m, seed): verdict(m, seed) for m in some for seed in seeds}
     count = Counter(v.split()[0] for v in verdicts.values())
     print(f"{len(verdicts)} checks: {dict(count)}")
     assert count["missed"] == 0, [repr(m) for (m, _), v in verdicts.items() if v == "missed"]

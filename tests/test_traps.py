@@ -167,7 +167,7 @@ def test_noise_may_be_a_tensor():
     (lambda: sn.Tensor([[1, 2], [3]]), ValueError, "rows of different lengths"),
     (lambda: sn.Tensor([sn.Tensor(1.0)]), TypeError, "sn.stack"),
     (lambda: sn.layers.Conv2d(1, 2, 0), ValueError, "Conv2d: kernel is 0, expected at least 1"),
-    (lambda: sn.models.VAE(latent=0), ValueError, "each at least 1"),
+    (lambda: sn.models.VAE(latent=0), ValueError, "latent is 0, expected an integer, 1 or more"),
     (lambda: sn.seed("a"), TypeError, "expected a np.random.Generator, an integer"),
     (lambda: sn.sum(sn.Tensor(1.0), axis=0), ValueError, "has none: it is a single number"),
     (lambda: sn.Tensor([[1.0]]) @ "x", TypeError, "expected an array, a Tensor or a number"),
