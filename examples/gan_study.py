@@ -206,7 +206,7 @@ def measure_and_draw(run: Run, args, recipe: Recipe, data: study.Data) -> None:
     count = draw(run, args, recipe, data, averaged.classes)
     study.write_metrics(args, data, about=recipe.about, quality=averaged._asdict(), quality_of_last_weights=last._asdict(),
                         parameters=sum(p.size for p in run.gan.parameters()),
-                        **{name: sum(e[name] for e in run.history) for name in ("seconds", "processor_seconds")},
+                        **{name: sum(e.get(name, 0) for e in run.history) for name in ("seconds", "processor_seconds")},
                         history=run.history)
     print(f"wrote {count} pictures, learning.gif, metrics.json and checkpoint.npz to {args.out}")
     print(f"Fréchet distance {averaged.frechet:.2f} (last weights {last.frechet:.2f}; real images {averaged.floor:.2f}), "
