@@ -60,6 +60,7 @@ REASONS = {
         "…, s, p, d, False, y), 'w': dw, 'b': db}",
     ],
     "the two arrays have one shape, or one dtype: the forward, or the engine, has made sure": [
+        "var_fast: …el(), np.zeros_like(m.ravel()))} → …el(), np.zeros_like(g.ravel()))}",
         "bce_with_logits_dlogits: return per_item(g, logits.shape, reduction) *… → "
         "return per_item(g, target.shape, reduction) *…",
         "mse_dpred: return per_item(g, pred.shape, reduction) *… → return per_item(g, target.shape, reduction) *…",
