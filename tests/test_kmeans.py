@@ -338,18 +338,31 @@ def test_lists_integers_and_tensors_are_taken():
 @both
 @each_dtype
 def test_M_same_labels_as_scikit_learn_at_every_step(algorithm, dtype):
-    cluster = pytest.importorskip("sklearn.cluster")
-    for seed in range(size(2, 20)):
+    cluster, compared, seeds = pytest.importorskip("sklearn.cluster"), 0, size(2, 20)
+    for seed in range(seeds):
         x, start = rough(seed, dtype=dtype)
         for n in range(1, 30):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 theirs = cluster.KMeans(6, init=start, n_init=1, max_iter=n, tol=0).fit(x)
             ours = fitted(x, start, algorithm=algorithm, max_iter=n, tol=0)
+            if near_tie(x, ours, theirs):                      # each may round its own way; from there on the two part
+                assert dtype == np.float32
+                break
+            compared += 1
             np.testing.assert_array_equal(ours.labels_, theirs.labels_)
             np.testing.assert_allclose(ours.cluster_centers_, theirs.cluster_centers_, rtol=1e-4 if dtype == np.float32 else 1e-10,
                                        atol=1e-6)
             assert ours.n_iter_ == theirs.n_iter_ and ours.inertia_ == pytest.approx(theirs.inertia_, rel=1e-5)
+    assert compared > 0.8 * 29 * seeds
+
+
+def near_tie(x, ours, theirs) -> bool:
+    """Whether labels differ, and only of rows that float32 cannot say to which of the two centres they are nearer."""
+    rows = np.flatnonzero(ours.labels_ != theirs.labels_)
+    x, c = x[rows].astype(np.float64), theirs.cluster_centers_.astype(np.float64)
+    one, other = (np.square(x - c[labels[rows]]).sum(axis=1) for labels in (ours.labels_, theirs.labels_))
+    return len(rows) > 0 and bool((np.abs(one - other) <= 1e-5 * (np.square(x).sum(axis=1) + np.square(c).sum(axis=1).max())).all())
 
 
 def test_M_stops_where_scikit_learn_stops():
