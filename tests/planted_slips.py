@@ -140,7 +140,7 @@ def rms_norm_sum_for_mean():
     return forward, backward, normals("nd", "d")
 
 
-@slip("x", "PATHS", "DYFACTOR", "TERM", "STEP")
+@slip("x", "PATHS", "DYFACTOR", "TERM", "STEP", "VARIABLE")        # `dd` is the wrong one: over L where it should be L − 1
 def instance_norm_with_bessel_in_the_forward_only():
     def forward(x):
         d = x - x.mean(axis=-1, keepdims=True)
