@@ -17,7 +17,13 @@ from .tensor import Leaf, Tensor
 
 
 class Optimiser:
-    """What all share: the list of parameters, and per parameter the arrays named in `slots`."""
+    """What all share: the list of parameters, and per parameter the arrays named in `slots`.
+
+        step()    t ← t + 1;  θ, slots ← update(θ, g, t, slots)  for each θ that has a gradient, t its own count
+    Shapes  θ, g and every slot of one shape, any.
+    Errors  TypeError: params not a list of leaf Tensors with requires_grad=True.  ValueError: none, one twice, lr ≤ 0;
+            load_state: a state with other names, shapes or dtypes, or not finite.
+    """
     slots: tuple[str, ...] = ()
     settings: tuple[str, ...] = ("lr",)         # attributes that are numbers and belong to a saved state
 
@@ -87,6 +93,8 @@ class SGD(Optimiser):
 
         v ← momentum·v + g          nesterov: look ahead with g + momentum·v instead of v
         θ ← θ − lr·v
+    Shapes  θ, g, v of one shape, any.
+    Errors  those of Optimiser; ValueError: momentum outside [0, 1), nesterov without momentum.
     Source  Sutskever et al. 2013, "On the importance of initialization and momentum".
     """
     slots, settings = ("v",), ("lr", "momentum", "nesterov")
@@ -109,6 +117,8 @@ class RMSProp(Optimiser):
 
         s ← decay·s + (1 − decay)·g²
         θ ← θ − lr · g / (√s + eps)
+    Shapes  θ, g, s of one shape, any.
+    Errors  those of Optimiser; ValueError: decay outside [0, 1).
     Source  Tieleman & Hinton 2012, Coursera lecture 6.5.
     """
     slots, settings = ("s",), ("lr", "decay", "eps")
@@ -130,6 +140,8 @@ class Adam(Optimiser):
         m ← β₁·m + (1 − β₁)·g               m̂ = m / (1 − β₁ᵗ)
         v ← β₂·v + (1 − β₂)·g²              v̂ = v / (1 − β₂ᵗ)
         θ ← θ − lr · m̂ / (√v̂ + eps)
+    Shapes  θ, g, m, v of one shape, any.
+    Errors  those of Optimiser; ValueError: β₁ or β₂ outside [0, 1).
     Source  Kingma & Ba 2015, arXiv:1412.6980, algorithm 1.
     """
     slots, settings = ("m", "v"), ("lr", "beta1", "beta2", "eps")
@@ -149,6 +161,8 @@ class Adam(Optimiser):
 class AdamW(Adam):
     """Adam with weight decay kept apart from the gradient's statistics:  θ ← θ − lr·decay·θ, then Adam's step.
 
+    Shapes  θ, g, m, v of one shape, any.
+    Errors  those of Adam.
     Source  Loshchilov & Hutter 2019, arXiv:1711.05101.
     """
     settings = (*Adam.settings, "weight_decay")
@@ -165,8 +179,10 @@ class AdamW(Adam):
 def warm_up(step: int, steps: int, peak: float) -> float:
     """The learning rate of step 0, 1, …: up to `peak` on a straight line over the first `steps`, then `peak`.
 
+        lr = peak·min(1, (step + 1)/steps)
     Adam's first steps move every weight by lr, whatever the gradient's size.  A ReLU unit whose inputs are
     all positive gets moves of one sign from its thousands of weights, and one step may switch it off for good.
+    Errors  ZeroDivisionError: steps is 0.
     Source  Goyal et al. 2017, arXiv:1706.02677, §2.2.
     """
     return peak * min(1.0, (step + 1) / steps)
@@ -175,6 +191,9 @@ def warm_up(step: int, steps: int, peak: float) -> float:
 def one_cycle(step: int, steps: int, peak: float, warm: float = 0.25) -> float:
     """The learning rate of step 0 … steps−1: up to `peak` in the first quarter, then down to 0, on cosines.
 
+        t = (step + 1)/steps
+        lr = peak·(0.52 − 0.48·cos πt/warm)  where t < warm, from peak/25;  else ½·peak·(1 + cos π(t − warm)/(1 − warm))
+    Errors  ZeroDivisionError: steps is 0, or warm is 1 at the last step.
     Source  Smith & Topin 2018, arXiv:1708.07120.
     """
     t = (step + 1) / steps
