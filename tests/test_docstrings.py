@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 
 import scratchnet as sn
+from scratchnet.models import dec, ema, gan_losses, gan_networks
 
 SECTIONS = ("Formula", "Shapes", "Errors", "Source")
-GROUPS = (sn.optim, sn.init)
+GROUPS = (sn.optim, sn.init, sn.models)
+M = sn.models
+PARTS = (M.vae.sample, M.vae.train_step, M.autoencoder.corrupt, M.autoencoder.train_step, M.classifier.train_step,
+         M.gan.discriminator_step, M.gan.generator_step, M.gan.train_step, gan_losses.R1, gan_losses.GradientPenalty,
+         dec.DEC, dec.log_assignment, dec.target, dec.train_step, ema.Average)                   # used as sn.models.gan.train_step
 ABSENT = {"Optimiser": {"Source": "base"}, "warm_up": {"Shapes": "numbers"}, "one_cycle": {"Shapes": "numbers"},
-          "normal": {"Source": "definition"}}
+          "normal": {"Source": "definition"}, "topology": {"Source": "table"}}
 
 
 def public(part) -> dict:
@@ -23,6 +28,7 @@ def public(part) -> dict:
 
 
 NAMES = [pytest.param(thing, id=name) for part in GROUPS for name, thing in public(part).items()]
+NAMES += [pytest.param(thing, id=f"{thing.__module__.removeprefix('scratchnet.')}.{thing.__name__}") for thing in PARTS]
 
 
 def section(thing, name: str) -> str:
@@ -30,7 +36,7 @@ def section(thing, name: str) -> str:
     doc = inspect.cleandoc(thing.__doc__ or "")
     if name == "Formula":
         return " ".join(re.findall(r".*[=←~].*", re.split(r"^(?:Shapes|Errors|Source)  ", doc, maxsplit=1, flags=re.M)[0]))
-    found = re.search(rf"(?:^|   ){name}:?\s+(.*?)(?=(?:^|   )(?:{'|'.join(SECTIONS)}|Units|Returns)(?::|\s\s)|^\S|\Z)", doc, re.S | re.M)
+    found = re.search(rf"(?:^|   )(?:\w+, )?{name}(?:, \w+)?:?\s+(.*?)(?=(?:^|   )(?:{'|'.join(SECTIONS)}|Units|Returns)\b|^\S|\Z)", doc, re.S | re.M)
     return " ".join(found[1].split()) if found else ""
 
 
@@ -60,3 +66,65 @@ def test_the_shapes_of_first_weights_are_executed(f):
     for given, result in stated:
         y = f(eval(given, {}, sizes), *([0.1] if f is sn.init.normal else []))
         assert (y.shape if isinstance(y, np.ndarray) else y) == eval(result, {}, sizes)
+
+
+def executed(thing, does, sizes: dict) -> int:
+    """Run every "name: x (N,D) → (N,k)" of the Shapes on arrays of these shapes; how many there were.
+
+    does: the object whose methods the names are, or the function that has none.  A result that is named is the attribute of
+    what comes back, if it has one of this name: cluster_centers_ (k,D), total ().
+    """
+    rng, stated = np.random.default_rng(0), re.findall(
+        r"(?:(\w+): )?((?:\w+ \([^)]*\)[^→;]*?)) → ((?:\w* ?\([^)]*\)(?:, )?)+)", section(thing, "Shapes"))
+    for method, given, result in stated:
+        arrays = [made(name, eval(shape, {}, sizes), rng) for name, shape in re.findall(r"(\w+) (\([^)]*\))", given)]
+        y = (getattr(does, method) if method else does)(*arrays)
+        found = re.findall(r"(\w*) ?(\([^)]*\))", result)
+        for (name, shape), value in zip(found, y if isinstance(y, tuple) else [y] * len(found), strict=True):
+            value = getattr(y, name, value)
+            got = value.shape if isinstance(value, sn.Tensor) else np.shape(value)
+            assert got == eval(shape, {}, sizes), f"{thing.__name__}.{method}: {name} {got}, stated {shape}"
+    assert len(stated) == section(thing, "Shapes").count("→"), f"{thing.__name__}: not every → of its Shapes can be read"
+    return len(stated)
+
+
+def made(name: str, shape: tuple, rng) -> np.ndarray:
+    """Numbers in [0, 1], in float32; of labels whole ones, of shares rows that sum to 1."""
+    if name in ("labels", "clusters"):
+        return rng.integers(0, 3, shape)
+    x = rng.random(shape, np.float32)
+    return x / x.sum(axis=1, keepdims=True) if name in ("p", "q", "probabilities") else x
+
+
+def sgd(model):
+    return sn.optim.SGD(model.parameters(), lr=1e-3)
+
+
+def ran_models():
+    """(what states the shapes, what has them, the sizes it was made with)"""
+    vae, auto, net, gan = M.VAE(3, rng=0), M.Autoencoder(3, "dense", rng=0), M.Classifier(5, rng=0), M.GAN(3, gan_networks.dense, rng=0)
+    deep = dec.DEC(auto.encoder, np.ones((2, 3), np.float32))
+    player, expert = sgd(gan.generator), sgd(gan.discriminator)
+    tensors = sn.Tensor
+    return [(M.VAE, vae, dict(latent=3)), (M.Autoencoder, auto, dict(latent=3)), (M.Classifier, net, dict(classes=5)),
+            (M.GAN, gan, dict(latent=3)), (M.KMeans, M.KMeans(2, seed=0), dict(k=2)), (M.PCA, M.PCA(2), dict(k=2)),
+            (M.vae.sample, lambda mu, logvar, eps: M.vae.sample(tensors(mu), tensors(logvar), eps), {}),
+            (M.vae.train_step, lambda x: M.vae.train_step(vae, sgd(vae), x), {}),
+            (M.autoencoder.corrupt, lambda x: M.autoencoder.corrupt(x, "mask", 0.5, 0), {}),
+            (M.autoencoder.train_step, lambda x: M.autoencoder.train_step(auto, sgd(auto), x), {}),
+            (M.classifier.train_step, lambda x, t: M.classifier.train_step(net, sgd(net), x, t), {}),
+            (M.gan.discriminator_step, lambda *both: M.gan.discriminator_step(gan, expert, *map(tensors, both)), {}),
+            (M.gan.generator_step, lambda x: M.gan.generator_step(gan, player, gan(gan.noise(len(x), 0))), {}),
+            (M.gan.train_step, lambda x: M.gan.train_step(gan, (player, expert), x, rng=0), {}),
+            (gan_losses.R1, lambda *both: gan_losses.R1()(gan.discriminator, *map(tensors, both)), {}),
+            (gan_losses.GradientPenalty, lambda *both: gan_losses.GradientPenalty()(gan.discriminator, *map(tensors, both), 0), {}),
+            (dec.DEC, deep, dict(k=2)), (dec.log_assignment, dec.log_assignment, {}), (dec.target, dec.target, {}),
+            (dec.train_step, lambda x, p: dec.train_step(deep, sgd(deep), x, p), {})]
+
+
+def test_the_shapes_of_every_model_are_executed():
+    ran = ran_models()
+    for thing, does, sizes in ran:
+        assert executed(thing, does, {**dict(N=6, D=4, k=2), **sizes}), f"{thing.__name__}: no Shapes to execute"
+    without = {M.topology, ema.Average}                        # shapes are those of the network they are given
+    assert {thing for thing, *_ in ran} | without == {*public(M).values(), *PARTS}

@@ -65,6 +65,12 @@ class Autoencoder(Layer):
     """Encoder and decoder, "conv" (the study's), "thin" or "dense", compared by "bce" or "mse".
 
     latent: axes of the code; hidden: width of the dense layer before it (16 for "conv", else 256).
+        x̂ = sigmoid(decode(encode(x)));    bce: L = −Σ x·log x̂ + (1 − x)·log(1 − x̂)    mse: L = Σ (x̂ − x)²
+    Shapes  encode: x (N,1,28,28) → (N,latent);  decode: z (N,latent) → (N,1,28,28);  forward: x (N,1,28,28) → (N,1,28,28);
+            codes: x (N,1,28,28) → (N,latent);  images: z (N,latent) → (N,1,28,28);  loss: x (N,1,28,28) → ().
+    Errors  ValueError: network or loss of another name; latent not an integer ≥ 1; x or z of other shapes;
+            x, or z given to images, not finite.  TypeError: x not floating point, such as bytes.
+    Source  Hinton & Salakhutdinov 2006, Science 313.
     """
 
     def __init__(self, latent: int = 2, network: str = "conv", *, hidden: int | None = None, loss: str = "bce", rng=None):
@@ -121,7 +127,12 @@ class Autoencoder(Layer):
 
 
 def corrupt(x: np.ndarray, noise: str, amount: float, rng=None) -> np.ndarray:
-    """x̃: "mask" turns each pixel to 0 with probability `amount`; "gauss" adds amount·ε, ε ~ N(0,1)."""
+    """x̃: "mask" turns each pixel to 0 with probability `amount`; "gauss" adds amount·ε, ε ~ N(0,1).
+
+        mask: x̃ = x·[u ≥ amount],  u ~ U(0, 1)    gauss: x̃ = x + amount·ε
+    Shapes  x (N,1,28,28) → (N,1,28,28), or any.    Errors  ValueError: other noise; amount < 0, or ≥ 1 for "mask".
+    Source  Vincent et al. 2008, ICML (mask); Vincent et al. 2010, JMLR 11 (both).
+    """
     rng = generator(rng)
     if noise == "mask" and 0 <= amount < 1:
         return x * (rng.random(x.shape, x.dtype) >= amount)
@@ -133,7 +144,11 @@ def corrupt(x: np.ndarray, noise: str, amount: float, rng=None) -> np.ndarray:
 
 def train_step(model: Autoencoder, optimiser: Optimiser, x: np.ndarray, *, noise: str | None = None, amount: float = 0.3,
                rng=None) -> float:
-    """One step on a batch; with noise, "mask" or "gauss", a step of denoising.  Returns the loss before it."""
+    """One step on a batch; with noise, "mask" or "gauss", a step of denoising.  Returns the loss before it.
+
+        L = loss(x, x̃);    θ ← optimiser(θ, ∂L/∂θ)
+    Shapes  x (N,1,28,28) → ().    Errors  those of Autoencoder and corrupt.    Source  Vincent et al. 2008, ICML.
+    """
     with joined():
         loss = model.loss(x, corrupt(x, noise, amount, rng) if noise else None)
     optimiser.zero_grad()

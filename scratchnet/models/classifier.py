@@ -22,7 +22,15 @@ from .images import check_images, in_batches
 
 
 class Classifier(Layer):
-    """Two 5×5 convolutions with pooling, then a dense classifier: 215,370 parameters."""
+    """Two 5×5 convolutions with pooling, then a dense classifier: 215,370 parameters.
+
+        L = −log softmax(scores)[label]
+    Shapes  forward: x (N,1,28,28) → (N,classes);  loss: x (N,1,28,28), labels (N,) → ();
+            probabilities: x (N,1,28,28) → (N,classes).
+    Errors  ValueError: dropout outside [0, 1); x of another shape or not finite.  TypeError: x not floating point, such as
+            bytes.  For labels those of sn.cross_entropy.
+    Source  LeCun et al. 1998, Proceedings of the IEEE 86.
+    """
 
     def __init__(self, classes: int = 10, *, dropout: float = 0.3, rng=None):
         rng = generator(rng)
@@ -52,7 +60,11 @@ class Classifier(Layer):
 
 
 def train_step(model: Classifier, optimiser: Optimiser, x: Array, labels: np.ndarray) -> float:
-    """One step on a batch; returns the loss before it."""
+    """One step on a batch; returns the loss before it.
+
+        θ ← optimiser(θ, ∂L/∂θ)
+    Shapes  x (N,1,28,28), labels (N,) → ().    Errors, Source  those of Classifier.
+    """
     with joined():
         loss = model.loss(x, labels)
     optimiser.zero_grad()

@@ -28,7 +28,12 @@ from .images import check_images, in_batches
 
 
 def log_assignment(z: Array, centres: Array) -> Tensor:
-    """log q (N,k).  Taken as a log-softmax: neither far codes nor codes on a centre lose digits."""
+    """log q (N,k).  Taken as a log-softmax: neither far codes nor codes on a centre lose digits.
+
+        log q = log_softmax(−log(1 + d)),  dᵢⱼ = |zᵢ − μⱼ|²
+    Shapes  z (N,D), centres (k,D) → (N,k).    Errors  ValueError: other shapes.
+    Source  Xie, Girshick & Farhadi 2016, arXiv:1511.06335, equation 1.
+    """
     if z.ndim != 2 or centres.ndim != 2 or z.shape[1] != centres.shape[1]:
         raise ValueError(f"log_assignment: codes {z.shape} and centres {centres.shape}, expected (N, D) and (k, D)")
     N, k, D = len(z), *centres.shape
@@ -37,7 +42,12 @@ def log_assignment(z: Array, centres: Array) -> Tensor:
 
 
 def target(q: np.ndarray) -> np.ndarray:
-    """p: the square of q, divided by the size of each cluster, rows summing to 1."""
+    """p: the square of q, divided by the size of each cluster, rows summing to 1.
+
+        pᵢⱼ = (qᵢⱼ² / fⱼ) / Σⱼ' (qᵢⱼ'² / fⱼ'),  fⱼ = Σᵢ qᵢⱼ
+    Shapes  q (N,k) → (N,k).    Errors  ValueError: q without two axes.
+    Source  Xie, Girshick & Farhadi 2016, arXiv:1511.06335, equation 3.
+    """
     if q.ndim != 2:
         raise ValueError(f"target: q {q.shape}, expected (N, k): a row of shares for each image")
     share = q * (q / np.maximum(q.sum(axis=0), np.finfo(q.dtype).tiny))       # a cluster that nobody is in stays empty
@@ -45,7 +55,14 @@ def target(q: np.ndarray) -> np.ndarray:
 
 
 class DEC(Layer):
-    """An encoder, images (N,1,28,28) to codes (N,D), and k centres (k,D), both trained."""
+    """An encoder, images (N,1,28,28) to codes (N,D), and k centres (k,D), both trained.
+
+        L = KL(P ‖ Q) = 1/N Σᵢⱼ pᵢⱼ log(pᵢⱼ / qᵢⱼ)
+    Shapes  forward: x (N,1,28,28) → (N,k);  loss: x (N,1,28,28), p (N,k) → ();  assignment: x (N,1,28,28) → (N,k).
+    Errors  ValueError: centres not (k,D) or not finite; x or p of other shapes, x not finite.  TypeError: x not floating
+            point, such as bytes.
+    Source  Xie, Girshick & Farhadi 2016, arXiv:1511.06335.
+    """
 
     def __init__(self, encoder: Layer, centres: np.ndarray):
         if centres.ndim != 2 or not np.isfinite(centres).all():
@@ -70,7 +87,11 @@ class DEC(Layer):
 
 
 def train_step(model: DEC, optimiser: Optimiser, x: np.ndarray, p: np.ndarray) -> float:
-    """One step on a batch and its rows of P.  Returns the loss before it."""
+    """One step on a batch and its rows of P.  Returns the loss before it.
+
+        θ, μ ← optimiser((θ, μ), ∂L/∂(θ, μ)),  P held constant
+    Shapes  x (N,1,28,28), p (N,k) → ().    Errors, Source  those of DEC.
+    """
     with joined():
         loss = model.loss(x, p)
     optimiser.zero_grad()

@@ -19,7 +19,12 @@ from ..tensor import Tensor
 
 
 class Average(Layer):
-    """A copy of `layer` whose weights, and running statistics, follow it at a distance; itself never trained."""
+    """A copy of `layer` whose weights, and running statistics, follow it at a distance; itself never trained.
+
+        a ← d·a + (1 − d)·θ,  d = min(decay, (1 + t)/(10 + t)) at update t = 0, 1, …
+    Shapes  every a as its θ; x and the result as `layer` has them.    Errors  ValueError: decay outside [0, 1).
+    Source  Polyak & Juditsky 1992; Yazıcı et al. 2019, arXiv:1806.04498 (for GANs).
+    """
     buffers = ("steps",)
 
     def __init__(self, layer: Layer, decay: float = 0.999):

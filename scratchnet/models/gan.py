@@ -39,7 +39,15 @@ class Diverged(FloatingPointError):
 
 
 class GAN(Layer):
-    """Both players.  networks: a function (latent, rng) → (generator, discriminator), such as those of gan_networks.py."""
+    """Both players.  networks: a function (latent, rng) → (generator, discriminator), such as those of gan_networks.py.
+
+        G(z) = generator(z),  z ~ N(0, 1)    D(x) = discriminator(2x − 1), high: "real"
+    Shapes  forward: z (N,latent) → (N,1,28,28);  images: z (N,latent) → (N,1,28,28);  real: x (N,1,28,28) → (N,1,28,28);
+            discriminator: x (N,1,28,28) → (N,1).
+    Errors  TypeError: networks not callable; x not floating point.  ValueError: latent not an integer ≥ 1; z or x of another
+            shape; x not finite or outside [0, 1].
+    Source  Goodfellow et al. 2014, arXiv:1406.2661.
+    """
 
     def __init__(self, latent: int = 64, networks: Callable = conv, *, rng=None):
         if not callable(networks):
@@ -98,7 +106,13 @@ class Turn(NamedTuple):
 
 def discriminator_step(gan: GAN, optimiser: Optimiser, real: Tensor, fake: Tensor, game: Game = non_saturating,
                        penalty: Callable | None = None, rng=None) -> tuple[float, float, float]:
-    """D learns from real and made images; returns L_D, D's accuracy, and the penalty (NaN if there was none)."""
+    """D learns from real and made images; returns L_D, D's accuracy, and the penalty (NaN if there was none).
+
+        θ_D ← optimiser(θ_D, ∂(L_D + every·penalty)/∂θ_D),  the penalty on every `every`-th step only
+    Shapes  real (N,1,28,28), fake (N,1,28,28) → (), (), ().
+    Errors  ValueError: an optimiser of other parameters.  Diverged: the loss is not finite; no weight was touched.
+    Source  Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1; Karras et al. 2020, arXiv:1912.04958 (every).
+    """
     check_optimiser("discriminator", gan.discriminator, optimiser)
     fake = fake.detach()                                       # a constant from here on: G gets no gradient
     r, f = gan.discriminator(real), gan.discriminator(fake)
@@ -116,7 +130,11 @@ def discriminator_step(gan: GAN, optimiser: Optimiser, real: Tensor, fake: Tenso
 
 
 def generator_step(gan: GAN, optimiser: Optimiser, fake: Tensor, game: Game = non_saturating) -> float:
-    """G learns what D makes of its images; returns L_G."""
+    """G learns what D makes of its images; returns L_G.
+
+        θ_G ← optimiser(θ_G, ∂L_G/∂θ_G)
+    Shapes  fake (N,1,28,28), as gan(z) made it → ().    Errors, Source  those of discriminator_step.
+    """
     check_optimiser("generator", gan.generator, optimiser)
     with frozen(gan.discriminator):                            # gradients pass through D and leave nothing there
         loss = game.generator(gan.discriminator(fake))
@@ -129,7 +147,13 @@ def generator_step(gan: GAN, optimiser: Optimiser, fake: Tensor, game: Game = no
 
 def train_step(gan: GAN, optimisers: tuple[Optimiser, Optimiser], x: Array, *, game: Game = non_saturating,
                penalty: Callable | None = None, critics: int = 1, average: Average | None = None, rng=None) -> Turn:
-    """A step of D, and on every `critics`-th one of G.  optimisers: of G's and of D's weights, in this order."""
+    """A step of D, and on every `critics`-th one of G.  optimisers: of G's and of D's weights, in this order.
+
+        z ~ N(0, 1);    θ_D ← optimiser(θ_D, ∂L_D/∂θ_D);    θ_G ← optimiser(θ_G, ∂L_G/∂θ_G)
+    Shapes  x (N,1,28,28) in [0, 1] → discriminator (), generator (), accuracy (), penalty ().
+    Errors  those of GAN and of both steps.
+    Source  Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1; Arjovsky et al. 2017, arXiv:1701.07875 (critics).
+    """
     of_generator, of_discriminator = optimisers
     real = gan.real(x)
     fake = gan(gan.noise(len(real), rng))

@@ -61,7 +61,13 @@ def slopes(discriminator, x: Tensor) -> Tensor:
 
 
 class R1(NamedTuple):
-    """½·weight·E‖∂D/∂x‖² on real images, on every `every`-th step of D and then `every` times as heavy."""
+    """½·weight·E‖∂D/∂x‖² on real images, on every `every`-th step of D and then `every` times as heavy.
+
+        R1 = ½·weight·1/N Σ ‖∂D/∂xₙ‖²
+    Shapes  real (N,1,28,28), fake (N,1,28,28) → (), or images of any shape; fake is not used.
+    Errors  those of `discriminator`.    Source  Mescheder et al. 2018, arXiv:1801.04406; Karras et al. 2020,
+            arXiv:1912.04958, §3.1 (every).
+    """
     weight: float = 0.5
     every: int = 8
 
@@ -71,7 +77,12 @@ class R1(NamedTuple):
 
 
 class GradientPenalty(NamedTuple):
-    """weight·E(‖∂D/∂x̂‖ − 1)², x̂ drawn on the straight lines between real and made images."""
+    """weight·E(‖∂D/∂x̂‖ − 1)², x̂ drawn on the straight lines between real and made images.
+
+        x̂ = u·x + (1 − u)·G(z),  u ~ U(0, 1), one per image
+    Shapes  real (N,1,28,28), fake (N,1,28,28) → (), or images of any shape.
+    Errors  those of `discriminator`.    Source  Gulrajani et al. 2017, arXiv:1704.00028.
+    """
     weight: float = 10.0
     every: int = 1
 

@@ -16,7 +16,9 @@ class Row(NamedTuple):
 def topology(network: Layer, x) -> tuple[list[Row], object]:
     """Run x (a batch of any size) through `network` layer by layer: (rows, the output).
 
-    Shapes   Row.output is written with N for the batch axis: "(N, 32, 14, 14)".
+        (rows, y),  y = network(x);  of each layer its name, its output's shape, Σ of its parameters' sizes
+    Shapes  x as the network takes it; Row.output is written with N for the batch axis: "(N, 32, 14, 14)".
+    Errors  those of the layers.
     """
     layers = network.layers if isinstance(network, Sequential) else [network]
     rows = []

@@ -38,7 +38,16 @@ class Terms(NamedTuple):
 
 
 class VAE(Layer):
-    """Conv encoder, transposed-conv decoder.  latent: axes of the code; hidden: width before it."""
+    """Conv encoder, transposed-conv decoder.  latent: axes of the code; hidden: width before it.
+
+        L = −E[log p(x|z)] + KL(N(μ, σ²) ‖ N(0, 1)),    z = μ + σ·ε,  ε ~ N(0, 1)
+    Shapes  encode: x (N,1,28,28) → mu (N,latent), logvar (N,latent);  decode: z (N,latent) → (N,1,28,28);
+            codes: x (N,1,28,28) → (N,latent);  images: z (N,latent) → (N,1,28,28);
+            loss: x (N,1,28,28), eps (N,latent) → total (), reconstruction (), kl ().
+    Errors  ValueError: latent not an integer ≥ 1; x, z or eps of other shapes; x, or z given to images, not finite.
+            TypeError: x not floating point, such as bytes.
+    Source  Kingma & Welling 2013, arXiv:1312.6114.
+    """
 
     def __init__(self, latent: int = 2, hidden: int = 16, *, rng=None):
         check_latent("VAE", latent)
@@ -94,7 +103,12 @@ class VAE(Layer):
 
 
 def sample(mu: Tensor, logvar: Tensor, eps: Array | None = None, rng=None) -> Tensor:
-    """z = μ + e^(½ logvar)·ε.  Half the log-variance is the log of σ; e^logvar would be σ²."""
+    """z = μ + e^(½ logvar)·ε.  Half the log-variance is the log of σ; e^logvar would be σ².
+
+    Shapes  mu (N,D), logvar (N,D), eps (N,D) → (N,D), or any, all alike.
+    Errors  ValueError: eps of another shape than mu.
+    Source  Kingma & Welling 2013, arXiv:1312.6114, §2.4.
+    """
     if eps is None:
         eps = generator(rng).standard_normal(mu.shape).astype(mu.dtype)
     eps = eps if isinstance(eps, Tensor) else np.asarray(eps)
@@ -108,6 +122,9 @@ def train_step(model: VAE, optimiser: Optimiser, x: Array, *, beta: float = 1.0,
     """One step on a batch; the weights of the two terms are `reconstruction` and, for the KL, beta.
 
     Returns (reconstruction, KL) before the step, unweighted.
+        L = reconstruction·rec + beta·KL;    θ ← optimiser(θ, ∂L/∂θ)
+    Shapes  x (N,1,28,28) → (), ().    Errors  those of VAE.
+    Source  Kingma & Welling 2013, arXiv:1312.6114, algorithm 1; Higgins et al. 2017, ICLR (beta).
     """
     with joined():
         terms = model.loss(x, reconstruction=reconstruction, kl=beta, rng=rng)
