@@ -12,13 +12,17 @@ import scratchnet as sn
 from scratchnet.models import dec, ema, gan_losses, gan_networks
 
 SECTIONS = ("Formula", "Shapes", "Errors", "Source")
-GROUPS = (sn.optim, sn.init, sn.models)
+GROUPS = (sn.optim, sn.init, sn.models, sn.metrics)
 M = sn.models
 PARTS = (M.vae.sample, M.vae.train_step, M.autoencoder.corrupt, M.autoencoder.train_step, M.classifier.train_step,
          M.gan.discriminator_step, M.gan.generator_step, M.gan.train_step, gan_losses.R1, gan_losses.GradientPenalty,
          dec.DEC, dec.log_assignment, dec.target, dec.train_step, ema.Average)                   # used as sn.models.gan.train_step
+C = sn.metrics.clustering
+CLUSTERINGS = (C.confusion, C.accuracy, C.purity, C.nmi, C.ari, C.silhouette, C.agreement)
 ABSENT = {"Optimiser": {"Source": "base"}, "warm_up": {"Shapes": "numbers"}, "one_cycle": {"Shapes": "numbers"},
-          "normal": {"Source": "definition"}, "topology": {"Source": "table"}}
+          "normal": {"Source": "definition"}, "topology": {"Source": "table"},
+          "agreement": {"Formula": "theirs"}, "class_shares": {"Source": "count"}, "trained_reader": {"Source": "ours"},
+          "features": {"Source": "ours"}, "Quality": dict.fromkeys(SECTIONS, "record")}
 
 
 def public(part) -> dict:
@@ -28,7 +32,7 @@ def public(part) -> dict:
 
 
 NAMES = [pytest.param(thing, id=name) for part in GROUPS for name, thing in public(part).items()]
-NAMES += [pytest.param(thing, id=f"{thing.__module__.removeprefix('scratchnet.')}.{thing.__name__}") for thing in PARTS]
+NAMES += [pytest.param(thing, id=f"{thing.__module__.removeprefix('scratchnet.')}.{thing.__name__}") for thing in PARTS + CLUSTERINGS]
 
 
 def section(thing, name: str) -> str:
@@ -90,8 +94,8 @@ def executed(thing, does, sizes: dict) -> int:
 
 def made(name: str, shape: tuple, rng) -> np.ndarray:
     """Numbers in [0, 1], in float32; of labels whole ones, of shares rows that sum to 1."""
-    if name in ("labels", "clusters"):
-        return rng.integers(0, 3, shape)
+    if name.endswith("labels") or name == "clusters":
+        return np.arange(shape[0]) % 3
     x = rng.random(shape, np.float32)
     return x / x.sum(axis=1, keepdims=True) if name in ("p", "q", "probabilities") else x
 
@@ -128,3 +132,15 @@ def test_the_shapes_of_every_model_are_executed():
         assert executed(thing, does, {**dict(N=6, D=4, k=2), **sizes}), f"{thing.__name__}: no Shapes to execute"
     without = {M.topology, ema.Average}                        # shapes are those of the network they are given
     assert {thing for thing, *_ in ran} | without == {*public(M).values(), *PARTS}
+
+
+def test_the_shapes_of_every_metric_are_executed():
+    net, sizes = M.Classifier(rng=0), dict(N=8, M=7, D=4, k=2, C=3, clusters=3, classes=3, count=5)
+    m = sn.metrics
+    ran = {**{f: f for f in (*CLUSTERINGS[:-1], C.matching, m.class_shares, m.frechet_distance, m.inception_score, m.overlap)},
+           m.nearest: lambda q, rows: m.nearest(q, rows, 2), m.neighbour_accuracy: lambda *a: m.neighbour_accuracy(*a, k=2),
+           m.gaps: lambda codes: m.gaps(codes, 5, np.random.default_rng(0)), m.features: lambda x: m.features(net, x),
+           m.quality: lambda *images: m.quality(net, *images)}
+    for thing, does in ran.items():
+        assert executed(thing, does, sizes), f"{thing.__name__}: no Shapes to execute"
+    assert {*ran} | {m.Quality, m.trained_reader} >= {*public(m).values()}                  # a record; a training of its own

@@ -25,7 +25,13 @@ from ..models.kmeans_steps import squares
 
 
 def confusion(labels: np.ndarray, clusters: np.ndarray, shape: tuple[int, int] | None = None) -> np.ndarray:
-    """n[j,i], (clusters, classes): how many rows of cluster j are of class i.  shape: if some may be empty."""
+    """n[j,i], (clusters, classes): how many rows of cluster j are of class i.  shape: if some may be empty.
+
+        n[j,i] = Σ_r [clusters[r] = j]·[labels[r] = i]
+    Shapes   labels (N,), clusters (N,) → (clusters,classes).
+    Errors   ValueError: other shapes, no rows, numbers below 0 or beyond `shape`.   TypeError: not integers.
+    Source   Manning et al. 2008, §16.3.
+    """
     labels, clusters = checked("labels", labels), checked("clusters", clusters)
     if labels.shape != clusters.shape:
         raise ValueError(f"labels {labels.shape} and clusters {clusters.shape}, expected one of each for every row")
@@ -37,19 +43,34 @@ def confusion(labels: np.ndarray, clusters: np.ndarray, shape: tuple[int, int] |
 
 
 def accuracy(labels: np.ndarray, clusters: np.ndarray) -> float:
-    """The share of rows whose cluster is matched to their class, by the best one-to-one matching."""
+    """The share of rows whose cluster is matched to their class, by the best one-to-one matching.
+
+        accuracy = max over one-to-one matchings m of  Σ_j n[j, m(j)] / N
+    Shapes   labels (N,), clusters (N,) → ().    Errors  those of confusion.
+    Source   Kuhn 1955, "The Hungarian method for the assignment problem".
+    """
     n = confusion(labels, clusters)
     return float(sum(n[j, i] for j, i in matching(n)) / n.sum())
 
 
 def purity(labels: np.ndarray, clusters: np.ndarray) -> float:
-    """The share of rows that are of the largest class of their cluster."""
+    """The share of rows that are of the largest class of their cluster.
+
+        purity = Σ_j max_i n[j,i] / N
+    Shapes   labels (N,), clusters (N,) → ().    Errors  those of confusion.
+    Source   Manning et al. 2008, §16.3.
+    """
     n = confusion(labels, clusters)
     return float(n.max(axis=1).sum() / n.sum())
 
 
 def nmi(labels: np.ndarray, clusters: np.ndarray) -> float:
-    """Normalised mutual information, 2·I / (H(a) + H(b)); 1 where both are a single group."""
+    """Normalised mutual information, 2·I / (H(a) + H(b)); 1 where both are a single group.
+
+        I = Σ n/N · log(N·n / (a·b)),   H(a) = −Σ a/N · log(a/N)
+    Shapes   labels (N,), clusters (N,) → ().    Errors  those of confusion.
+    Source   Vinh et al. 2010, JMLR 11.
+    """
     n = confusion(labels, clusters) / len(labels)
     a, b = n.sum(axis=1), n.sum(axis=0)
     both = entropy(a) + entropy(b)
@@ -63,7 +84,12 @@ def entropy(p: np.ndarray) -> float:
 
 
 def ari(labels: np.ndarray, clusters: np.ndarray) -> float:
-    """Adjusted Rand index; 1 where both are a single group, or every row is its own."""
+    """Adjusted Rand index; 1 where both are a single group, or every row is its own.
+
+        ARI = (R − E) / (½(A + B) − E),   R = Σ C(n,2),  A = Σ C(a,2),  B = Σ C(b,2),  E = A·B / C(N,2)
+    Shapes   labels (N,), clusters (N,) → ().    Errors  those of confusion.
+    Source   Hubert & Arabie 1985, "Comparing partitions", J. Classification 2.
+    """
     n = confusion(labels, clusters).astype(np.float64)
     R, A, B, everything = (float((m * (m - 1)).sum()) / 2 for m in (n, n.sum(axis=1), n.sum(axis=0), n.sum()))
     E = A * B / everything if everything else 0.0
@@ -71,7 +97,13 @@ def ari(labels: np.ndarray, clusters: np.ndarray) -> float:
 
 
 def silhouette(x: np.ndarray, clusters: np.ndarray, block: int = 500) -> float:
-    """Mean of (b − a) / max(a, b) over the rows; a row alone in its cluster counts 0.  N² distances: for some thousand rows."""
+    """Mean of (b − a) / max(a, b) over the rows; a row alone in its cluster counts 0.  N² distances: for some thousand rows.
+
+        a = mean distance of a row to the others of its cluster,  b = to those of the nearest other cluster
+    Shapes   x (N,D), clusters (N,) → ().
+    Errors   ValueError: other shapes, no rows, numbers below 0, a single cluster.   TypeError: clusters not integers.
+    Source   Rousseeuw 1987, J. Computational and Applied Mathematics 20.
+    """
     clusters = checked("clusters", clusters)
     if x.ndim != 2 or len(x) != len(clusters):
         raise ValueError(f"silhouette: x {x.shape} and clusters {clusters.shape}, expected (N, D) and (N,)")
@@ -92,13 +124,18 @@ def silhouette(x: np.ndarray, clusters: np.ndarray, block: int = 500) -> float:
 
 
 def agreement(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
-    """All four by name."""
+    """All four by name: {"accuracy": …, "nmi": …, "ari": …, "purity": …}.    Errors, Source  those of the four.
+
+    Shapes   labels (N,), clusters (N,); four numbers.
+    """
     return {measure.__name__: measure(labels, clusters) for measure in (accuracy, nmi, ari, purity)}
 
 
 def matching(n: np.ndarray) -> list[tuple[int, int]]:
     """The pairs (j, i), each row and column at most once, with the largest Σ n[j,i]: the Hungarian method.
 
+        −n[j,i] − u[j] − v[i] ≥ 0,  = 0 for matched pairs
+    Shapes   n (k,C) → pairs (k,2) where k ≤ C, else (C,2).    Source   Kuhn 1955.
     Rows are matched one after another.  Prices u[j] + v[i] never exceed the costs −n[j,i], and equal them for
     matched pairs; a new row reaches columns at cost + prices, and the nearest free column, in the sense of Dijkstra's
     shortest paths, ends a chain of swaps that matches it.  Prices that fit all costs prove that no matching is better.

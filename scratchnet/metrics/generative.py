@@ -30,9 +30,13 @@ BLOCK = 1000                                    # rows of a table of distances a
 def frechet_distance(real: np.ndarray, made: np.ndarray) -> float:
     """d² between Gaussians fitted to both clouds.
 
+        d² = ‖μ − ν‖² + tr(Σ + T − 2 (Σ^½ T Σ^½)^½)
+
     Derivation   tr (ΣT)^½ is the sum of the roots of ΣT's eigenvalues, and Σ^½ T Σ^½ has the same ones (it is
                  Σ^−½ (ΣT) Σ^½), is symmetric and has none below 0: eigh suffices, nothing becomes complex.
+    Shapes       real (N,D), made (M,D) → ().
     Errors       ValueError: clouds of different D, fewer than 2 points, numbers that are not finite.
+    Source       Dowson & Landau 1982, J. Multivariate Analysis 12; Heusel et al. 2017, arXiv:1706.08500.
     """
     (mu, cov), (nu, cov2) = gaussian("real", real), gaussian("made", made)
     if mu.shape != nu.shape:
@@ -53,7 +57,13 @@ def gaussian(name: str, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def inception_score(probabilities: np.ndarray) -> float:
-    """exp of the mean KL divergence from the average answer to each answer; rows are distributions over classes."""
+    """exp of the mean KL divergence from the average answer to each answer; rows are distributions over classes.
+
+        score = exp 1/N Σₓ KL(p(y|x) ‖ p(y)),   p(y) = 1/N Σₓ p(y|x)
+    Shapes   probabilities (N,classes) → ().
+    Errors   ValueError: not (N, classes) with N ≥ 1, not finite, below 0, rows that do not sum to 1.
+    Source   Salimans et al. 2016, arXiv:1606.03498.
+    """
     p = check_probabilities(probabilities)
     average = p.mean(axis=0)
     ratio = np.divide(p, average, out=np.ones_like(p), where=p > 0)                    # 0·log 0 = 0
@@ -61,7 +71,11 @@ def inception_score(probabilities: np.ndarray) -> float:
 
 
 def class_shares(probabilities: np.ndarray) -> np.ndarray:
-    """The share of each class among the likeliest answers, (classes,), which sum to 1."""
+    """The share of each class among the likeliest answers, (classes,), which sum to 1.
+
+        share[c] = 1/N Σₓ [argmax p(y|x) = c]
+    Shapes   probabilities (N,classes) → (classes,).    Errors   those of inception_score.
+    """
     p = check_probabilities(probabilities)
     return np.bincount(p.argmax(axis=1), minlength=p.shape[1]) / len(p)
 
@@ -76,7 +90,11 @@ class Overlap(NamedTuple):
 def overlap(real: np.ndarray, made: np.ndarray, k: int = 5) -> Overlap:
     """Precision, recall, density and coverage by balls that reach to the k-th nearest fellow.
 
-    Errors   ValueError: clouds of different D, or with fewer than k + 1 points.
+        ball(x) = {y: ‖y − x‖ ≤ ‖x − its k-th nearest fellow‖};    precision = share of made points in a ball of a real one,
+        recall = of real points in one of a made one;  density = real balls per made point / k;  coverage = share of real balls hit
+    Shapes   real (N,D), made (M,D) → precision (), recall (), density (), coverage ().
+    Errors   ValueError: clouds of different D, with fewer than k + 1 points, or not finite.
+    Source   Kynkäänniemi et al. 2019, arXiv:1904.06991 (precision, recall); Naeem et al. 2020, arXiv:2002.09797 (the others).
     """
     real, made = (check_points(n, a, least=k + 1).astype(np.float64) for n, a in (("real", real), ("made", made)))
     if real.shape[1] != made.shape[1]:

@@ -14,7 +14,13 @@ import numpy as np
 
 
 def nearest(queries: np.ndarray, rows: np.ndarray, k: int, block: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """(which, distance), both (M,k): the k rows nearest to each query, nearest first; equally near ones by their number."""
+    """(which, distance), both (M,k): the k rows nearest to each query, nearest first; equally near ones by their number.
+
+        distance = √(|a|² − 2⟨a,b⟩ + |b|²) ranks them
+    Shapes   queries (M,D), rows (N,D) → which (M,k), distance (M,k).
+    Errors   ValueError: other shapes, k not in 1 … N.
+    Source   Cover & Hart 1967, IEEE Transactions on Information Theory 13.
+    """
     if rows.ndim != 2 or queries.ndim != 2 or queries.shape[1] != rows.shape[1]:
         raise ValueError(f"nearest: queries {queries.shape} and rows {rows.shape}, expected (M, D) and (N, D)")
     if not 1 <= k <= len(rows):
@@ -34,7 +40,12 @@ def nearest(queries: np.ndarray, rows: np.ndarray, k: int, block: int = 200) -> 
 
 
 def neighbour_accuracy(codes: np.ndarray, labels: np.ndarray, test_codes: np.ndarray, test_labels: np.ndarray, k: int = 15) -> float:
-    """The share of test codes whose class is the vote of their k nearest codes."""
+    """The share of test codes whose class is the vote of their k nearest codes.
+
+        accuracy = 1/M Σ [vote of the k nearest = test label]
+    Shapes   codes (N,D), labels (N,), test_codes (M,D), test_labels (M,) → ().
+    Errors   those of nearest.    Source   Cover & Hart 1967, IEEE Transactions on Information Theory 13.
+    """
     votes = labels[nearest(test_codes, codes, k)[0]]                       # (M,k)
     counts = (votes[:, :, None] == np.arange(labels.max() + 1)).sum(axis=1)             # (M,classes)
     return float((counts.argmax(axis=1) == test_labels).mean())
@@ -45,6 +56,9 @@ def gaps(codes: np.ndarray, count: int, rng: np.random.Generator, *, tries: int 
 
     Of many random places on lines between two codes, take the one that is farthest from all codes and
     from the places taken before, and again.
+        place = (1 − t)·a + t·b,  t ~ U(0, 1),  a and b two codes at random;    next = argmax of the distance to the nearest
+    Shapes   codes (N,D) → (count,D).    Errors   ValueError: no codes, or not (N, D).
+    Source   Gonzalez 1985, Theoretical Computer Science 38 (the farthest point first).
     """
     ends, t = codes[rng.integers(0, len(codes), (2, tries))], rng.uniform(0, 1, (tries, 1))
     places = (1 - t) * ends[0] + t * ends[1]
