@@ -20,8 +20,12 @@ Z = 5.0                                         # a right sampler is accused onc
 def check_sampler(draw: Callable, mean, var, *, n: int = 100_000, rng=None, z: float = Z) -> Passed:
     """draw(n, rng) gives n samples (n, …); their mean and variance must be `mean` and `var`, entry by entry.
 
-    Returns the largest deviation in standard errors.  Raises GradientError (codes MEAN, VARIANCE, SHAPE), naming the
-    usual slip where one fits: e^logvar used as σ, σ for σ², noise of unit size.
+    Returns the largest deviation in standard errors.
+        |m − mean| ≤ z·s/√n,   |s² − var| ≤ z·√((m₄ − s⁴)/n),   m, s², m₄ = the samples' mean and central moments
+    Shapes  mean and var (D,), or any that broadcast; draw(n, rng) → (n,D).
+    Errors  GradientError (codes MEAN, VARIANCE, SHAPE), naming the usual slip where one fits: e^logvar used as σ, σ for
+            σ², noise of unit size.
+    Source  any text on statistics: the standard errors of a mean and of a variance.
     """
     samples = np.asarray(draw(n, generator(0 if rng is None else rng)), np.float64)
     mean, var = np.broadcast_arrays(np.asarray(mean, float), np.asarray(var, float))
@@ -62,7 +66,11 @@ def variance_slip(v, var, spread, z: float) -> str:
 def check_kl(kl, log_q: Callable, log_p: Callable, draw: Callable, *, n: int = 100_000, rng=None, z: float = Z) -> Passed:
     """A closed-form KL(q ‖ p) against Monte Carlo: draw(n, rng) ~ q; log_q(z), log_p(z) give (n,) log-densities.
 
-    Returns the deviation in standard errors.  Raises GradientError (code KL) with the factor or sign if a simple one fits.
+    Returns the deviation in standard errors.
+        KL = E_q[log q(z) − log p(z)] ≈ r̄ = 1/n Σ (log q(zᵢ) − log p(zᵢ)),   |kl − r̄| ≤ z·std(r)/√n
+    Shapes  draw(n, rng) → n samples of any shape; log_q and log_p of them → (n,); kl one number.
+    Errors  GradientError: code KL, with the factor or sign if a simple one fits; code SHAPE: log-densities not (n,).
+    Source  Kingma & Welling 2013, arXiv:1312.6114, appendix B (the closed form for Gaussians).
     """
     samples = draw(n, generator(0 if rng is None else rng))
     ratio = np.asarray(log_q(samples), float) - np.asarray(log_p(samples), float)

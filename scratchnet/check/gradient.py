@@ -36,7 +36,12 @@ def check_grad(f: Callable, *arrays: Any, sample: Callable | None = None, order:
     plot        a file for the picture of what is wrong.
     Integer and boolean arrays are passed on as they are, as constants (labels, masks).
     Returns     the largest relative error, a float with .notes.
-    Raises      GradientError, whose .findings name the mistakes; TypeError if f does not return a Tensor.
+
+        ⟨∂L/∂x, v⟩ = d/dt ⟨g, f(x + t·v)⟩ at t = 0, measured; g = ∂L/∂y at random, v an entry of x or at random
+    Shapes  arrays and f's result of any shape; a gradient has the shape of its array.
+    Errors  GradientError, whose .findings name the mistakes.  TypeError: f does not return a Tensor; both or neither of
+            arrays and sample; no array of floats, or a complex one.  ValueError: order neither 1 nor 2.
+    Source  Squire & Trapp 1998, SIAM Review 40 (complex step); Ridders 1982 (differences), as numeric.py has them.
     """
     if order not in (1, 2):
         raise ValueError(f"check_grad: order is {order!r}, expected 1 or 2")
@@ -64,7 +69,13 @@ def check_backward(forward: Callable, backward: Callable, sample: Any, *, rng=No
     sample   a tuple of arrays, or a function rng → tuple (then three draws, best of different shapes).
     The gradients may come as a tuple, a list, a dict by name, or one array for one input; None stands for an
     integer input, which is a constant.  Forward runs before each backward, so backward may use what it kept.
-    Returns and raises as check_grad does; an exception inside backward is a finding, too.
+    Returns what check_grad does.
+
+        ⟨backward(g, x), v⟩ = d/dt ⟨g, forward(x + t·v)⟩ at t = 0, measured
+    Shapes  arrays, and what forward returns, of any shape; g as y; a gradient has the shape of its array.
+    Errors  GradientError as check_grad; an exception inside backward is a finding, too.  TypeError: an empty sample, no
+            array of floats, or a complex one.
+    Source  that of check_grad.
     """
     rng = generator(0 if rng is None else rng)
     draws = drawn(sample, rng)

@@ -62,7 +62,12 @@ def check_model(model: Layer, loss: Callable, batch, *, overfits: bool = False, 
     overfits      also train a copy of the parameters on five items: "does it learn them by heart?"
     chance_loss   also compare the untrained loss with this, such as log(10) for ten classes.
     both_kernels  also compare the losses of the NumPy and the Numba kernels.
-    The model is put back as it was.  Raises GradientError, with .report, if a gradient is wrong and stop.
+    The model is put back as it was.
+
+        ⟨∂L/∂θ, v⟩ = d/dt L(θ + t·v) at t = 0, measured, for every parameter θ; v an entry of θ or at random
+    Shapes  batch as loss takes it; L one number; a gradient has the shape of its parameter.
+    Errors  GradientError, with .report: a gradient is wrong and stop.  TypeError: the loss is not one number as a Tensor.
+    Source  that of check_grad.
     """
     batch = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
     seed = int(np.random.default_rng(0 if rng is None else rng).integers(2 ** 31))

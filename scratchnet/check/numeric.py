@@ -31,7 +31,11 @@ class Slope(NamedTuple):
 
 
 def slope(phi: Callable[[float], float], scale: float = 1.0) -> Slope:
-    """dφ/dt at t = 0.  scale: the size that the values of φ have, to judge round-off by."""
+    """dφ/dt at t = 0.  scale: the size that the values of φ have, to judge round-off by.
+
+        (4·D(h/2) − D(h)) / 3,  D(h) = (φ(h) − φ(−h)) / 2h;  at a kink the slopes of both sides
+    Source  Ridders 1982, "Accurate computation of F'(x)".
+    """
     f = as_array(lambda t: phi(float(t)))
     d = float(richardson(f, np.zeros(()), np.ones(()))[()])
     low, high = sorted(float(s[()]) for s in sides(f, np.zeros(()), np.ones(()))[:2])

@@ -25,8 +25,10 @@ from ..rng import generator
 def random_affine(x: np.ndarray, *, degrees: float = 10.0, shift: float = 0.1, scale: float = 0.1, rng=None) -> np.ndarray:
     """Each image turned by up to ±degrees, moved by up to ±shift of its size, enlarged or shrunk by up to ±scale.
 
-    Shapes   x (N,C,H,W), a result of the same shape and dtype.   Units   degrees; shift and scale: 0.1 is 10 %.
+        y[i,j] = x at A·((i,j) − c − t) + c, bilinear, 0 outside;  angle, zoom and shift uniform in their ranges
+    Shapes   x (N,C,H,W) → (N,C,H,W), of the same dtype.   Units   degrees; shift and scale: 0.1 is 10 %.
     Errors   ValueError: not images; a negative range; scale ≥ 1, which would shrink an image to nothing.
+    Source   Simard, Steinkraus & Platt 2003, ICDAR.
     """
     if not isinstance(x, np.ndarray) or x.ndim != 4 or x.dtype.kind != "f":
         got = f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"

@@ -15,6 +15,7 @@ def batches(arrays: np.ndarray | tuple[np.ndarray, ...] | list[np.ndarray], size
     The order is drawn when batches() is called, not when the first batch is taken, so one
     generator that serves several things gives the same order however they are interleaved.
 
+        batch b = rows order[b·size : (b + 1)·size],  order a random permutation of 0 … N − 1
     Shapes: (N, ...) each -> N // size batches of (size, ...) and, if rows are left, a smaller one.
     One array gives arrays, a tuple or list of arrays gives tuples.  Shuffled batches are copies;
     with shuffle=False they are views of the arrays, and rng is not used.

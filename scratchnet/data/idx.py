@@ -62,6 +62,7 @@ def read_idx(raw: bytes | bytearray, file: object = "IDX data") -> np.ndarray:
     Shapes: what the header says; it is compared with the number of bytes before it is believed.
     Units: uint8, 0 to 255.
     Errors: DataFileError naming file, field, expected and found.
+    Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", section "file formats".
     """
     if len(raw) < 4:
         raise DataFileError.mismatch(file, "magic number", "4 bytes", len(raw))

@@ -90,11 +90,12 @@ class Overlap(NamedTuple):
 def overlap(real: np.ndarray, made: np.ndarray, k: int = 5) -> Overlap:
     """Precision, recall, density and coverage by balls that reach to the k-th nearest fellow.
 
-        ball(x) = {y: ‖y − x‖ ≤ ‖x − its k-th nearest fellow‖};    precision = share of made points in a ball of a real one,
-        recall = of real points in one of a made one;  density = real balls per made point / k;  coverage = share of real balls hit
+        ball(x) = {y: ‖y − x‖ ≤ ‖x − its k-th nearest fellow‖}
+        precision = share of made points in a ball of a real one,   density = such balls per made point / k
+        recall = share of real points in a ball of a made one,      coverage = share of real balls that hold a made point
     Shapes   real (N,D), made (M,D) → precision (), recall (), density (), coverage ().
     Errors   ValueError: clouds of different D, with fewer than k + 1 points, or not finite.
-    Source   Kynkäänniemi et al. 2019, arXiv:1904.06991 (precision, recall); Naeem et al. 2020, arXiv:2002.09797 (the others).
+    Source   Kynkäänniemi et al. 2019, arXiv:1904.06991 (precision, recall); Naeem et al. 2020, arXiv:2002.09797 (rest).
     """
     real, made = (check_points(n, a, least=k + 1).astype(np.float64) for n, a in (("real", real), ("made", made)))
     if real.shape[1] != made.shape[1]:

@@ -14,7 +14,7 @@ import numpy as np
 
 
 def nearest(queries: np.ndarray, rows: np.ndarray, k: int, block: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """(which, distance), both (M,k): the k rows nearest to each query, nearest first; equally near ones by their number.
+    """(which, distance), both (M,k): the k rows nearest to each query, nearest first; equally near ones by number.
 
         distance = √(|a|² − 2⟨a,b⟩ + |b|²) ranks them
     Shapes   queries (M,D), rows (N,D) → which (M,k), distance (M,k).
@@ -56,7 +56,7 @@ def gaps(codes: np.ndarray, count: int, rng: np.random.Generator, *, tries: int 
 
     Of many random places on lines between two codes, take the one that is farthest from all codes and
     from the places taken before, and again.
-        place = (1 − t)·a + t·b,  t ~ U(0, 1),  a and b two codes at random;    next = argmax of the distance to the nearest
+        place = (1 − t)·a + t·b,  t ~ U(0, 1),  a and b codes at random;    next = argmax of the distance to the nearest
     Shapes   codes (N,D) → (count,D).    Errors   ValueError: no codes, or not (N, D).
     Source   Gonzalez 1985, Theoretical Computer Science 38 (the farthest point first).
     """

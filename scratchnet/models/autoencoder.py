@@ -66,8 +66,9 @@ class Autoencoder(Layer):
 
     latent: axes of the code; hidden: width of the dense layer before it (16 for "conv", else 256).
         x̂ = sigmoid(decode(encode(x)));    bce: L = −Σ x·log x̂ + (1 − x)·log(1 − x̂)    mse: L = Σ (x̂ − x)²
-    Shapes  encode: x (N,1,28,28) → (N,latent);  decode: z (N,latent) → (N,1,28,28);  forward: x (N,1,28,28) → (N,1,28,28);
-            codes: x (N,1,28,28) → (N,latent);  images: z (N,latent) → (N,1,28,28);  loss: x (N,1,28,28) → ().
+    Shapes  encode: x (N,1,28,28) → (N,latent);  decode: z (N,latent) → (N,1,28,28);
+            forward: x (N,1,28,28) → (N,1,28,28);  loss: x (N,1,28,28) → ();
+            codes: x (N,1,28,28) → (N,latent);  images: z (N,latent) → (N,1,28,28).
     Errors  ValueError: network or loss of another name; latent not an integer ≥ 1; x or z of other shapes;
             x, or z given to images, not finite.  TypeError: x not floating point, such as bytes.
     Source  Hinton & Salakhutdinov 2006, Science 313.

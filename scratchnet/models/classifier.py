@@ -27,8 +27,8 @@ class Classifier(Layer):
         L = −log softmax(scores)[label]
     Shapes  forward: x (N,1,28,28) → (N,classes);  loss: x (N,1,28,28), labels (N,) → ();
             probabilities: x (N,1,28,28) → (N,classes).
-    Errors  ValueError: dropout outside [0, 1); x of another shape or not finite.  TypeError: x not floating point, such as
-            bytes.  For labels those of sn.cross_entropy.
+    Errors  ValueError: dropout outside [0, 1); x of another shape or not finite.  TypeError: x not floating point, such
+            as bytes.  For labels those of sn.cross_entropy.
     Source  LeCun et al. 1998, Proceedings of the IEEE 86.
     """
 

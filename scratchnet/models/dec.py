@@ -59,8 +59,8 @@ class DEC(Layer):
 
         L = KL(P ‖ Q) = 1/N Σᵢⱼ pᵢⱼ log(pᵢⱼ / qᵢⱼ)
     Shapes  forward: x (N,1,28,28) → (N,k);  loss: x (N,1,28,28), p (N,k) → ();  assignment: x (N,1,28,28) → (N,k).
-    Errors  ValueError: centres not (k,D) or not finite; x or p of other shapes, x not finite.  TypeError: x not floating
-            point, such as bytes.
+    Errors  ValueError: centres not (k,D) or not finite; x or p of other shapes, x not finite.  TypeError: x not
+            floating point, such as bytes.
     Source  Xie, Girshick & Farhadi 2016, arXiv:1511.06335.
     """
 

@@ -42,10 +42,10 @@ class GAN(Layer):
     """Both players.  networks: a function (latent, rng) → (generator, discriminator), such as those of gan_networks.py.
 
         G(z) = generator(z),  z ~ N(0, 1)    D(x) = discriminator(2x − 1), high: "real"
-    Shapes  forward: z (N,latent) → (N,1,28,28);  images: z (N,latent) → (N,1,28,28);  real: x (N,1,28,28) → (N,1,28,28);
-            discriminator: x (N,1,28,28) → (N,1).
-    Errors  TypeError: networks not callable; x not floating point.  ValueError: latent not an integer ≥ 1; z or x of another
-            shape; x not finite or outside [0, 1].
+    Shapes  forward: z (N,latent) → (N,1,28,28);  images: z (N,latent) → (N,1,28,28);
+            real: x (N,1,28,28) → (N,1,28,28);  discriminator: x (N,1,28,28) → (N,1).
+    Errors  TypeError: networks not callable; x not floating point.  ValueError: latent not an integer ≥ 1; z or x of
+            another shape; x not finite or outside [0, 1].
     Source  Goodfellow et al. 2014, arXiv:1406.2661.
     """
 

@@ -61,11 +61,11 @@ class KMeans:
     Also         inertia_history_: J after each update, of the start that was kept.
 
         J = Σ_n w[n]·‖x[n] − c[a[n]]‖²;    a[n] ← argmin_j ‖x[n] − c[j]‖²,  c[j] ← Σ_{a[n] = j} w·x / Σ_{a[n] = j} w
-    Shapes  fit: x (N,D) → cluster_centers_ (k,D), labels_ (N,), inertia_ ();  predict: x (N,D) → (N,);
-            transform: x (N,D) → (N,k);  fit_predict: x (N,D) → (N,);  fit_transform: x (N,D) → (N,k);  score: x (N,D) → ().
-    Errors  TypeError: a count that is not whole, x not of real numbers.  ValueError: a setting out of range; fewer rows than k; x not (N,D)
-            with N, D ≥ 1 or not finite; squares that overflow or vanish; init not (k,D); weights not (N,), below 0 or all 0;
-            predict, transform or score before fit, or of other columns.
+    Shapes  fit: x (N,D) → cluster_centers_ (k,D), labels_ (N,), inertia_ ();  score: x (N,D) → ();
+            predict: x (N,D) → (N,);  transform: x (N,D) → (N,k);  fit_predict and fit_transform as these.
+    Errors  TypeError: a count that is not whole, x not of real numbers.  ValueError: a setting out of range; fewer rows
+            than k; x not (N,D) with N, D ≥ 1 or not finite; squares that overflow or vanish; init not (k,D); weights
+            not (N,), below 0 or all 0; predict, transform or score before fit, or of other columns.
             ConvergenceWarning: fewer distinct clusters than k, or max_iter reached.
     Source  Lloyd 1982; Arthur & Vassilvitskii 2007 (k-means++); Sculley 2010 (mini-batches).
     """

@@ -22,8 +22,8 @@ class PCA:
         z = (x − m)·V,    x̂ = z·Vᵀ + m,    whitened: z / √variance
     Shapes  fit: x (N,D) → mean (D,), axes (D,k), variance (k,);  encode: x (N,D) → (N,k);  decode: z (N,k) → (N,D);
             whiten: x (N,D) → (N,k);  images (N,1,H,W) are laid out as rows.
-    Errors  ValueError: k not in 1 … min(N, D); x not a float array with rows; fit to numbers that are not finite; encode,
-            decode or whiten before fit or of other columns; to whiten, an axis along which nothing varies.
+    Errors  ValueError: k not in 1 … min(N, D); x not a float array with rows; fit to numbers that are not finite;
+            encode, decode or whiten before fit or of other columns; to whiten, an axis along which nothing varies.
     Source  Pearson 1901, Philosophical Magazine 2; Bishop 2006, §12.1.
     """
 
