@@ -28,8 +28,8 @@ ABSENT = {"Optimiser": {"Source": "base"}, "warm_up": {"Shapes": "numbers"}, "on
           "draw_digits": {"Formula": "drawing"}, "read_idx": {"Formula": "file"},
           "available": dict.fromkeys(("Formula", "Shapes", "Source"), "file"),
           "choose": dict.fromkeys(("Formula", "Shapes", "Source"), "file"),
-          **{name: dict.fromkeys(SECTIONS, "record") for name in ("Quality", "Finding", "Passed", "ModelReport", "Slope")},
-          **{name: dict.fromkeys(SECTIONS, "error") for name in ("GradientError", "DataFileError")}}
+          **dict.fromkeys(("Quality", "Finding", "Passed", "ModelReport", "Slope"), dict.fromkeys(SECTIONS, "record")),
+          **dict.fromkeys(("GradientError", "DataFileError"), dict.fromkeys(SECTIONS, "error"))}
 
 
 def public(part) -> dict:
@@ -56,9 +56,11 @@ def section(thing, name: str) -> str:
 
 @pytest.mark.parametrize("thing", NAMES)
 def test_every_public_name_has_its_sections(thing):
+    assert thing.__doc__, f"{thing.__name__} says nothing of itself"
     missing = {s for s in SECTIONS if not section(thing, s)}
     name, part = thing.__name__, thing.__module__.split(".")[1]             # there are sn.load and sn.data.load
-    assert missing == set(ABSENT.get(name) or ABSENT.get(f"{part}.{name}", {})), f"{name}: missing or needlessly excused"
+    excused = ABSENT.get(name) or ABSENT.get(f"{part}.{name}", {})
+    assert missing == set(excused), f"{name} lacks {missing}, of which {excused or 'nothing'} is excused"
 
 
 @pytest.mark.parametrize("kind", [sn.optim.SGD, sn.optim.RMSProp, sn.optim.Adam, sn.optim.AdamW])
@@ -158,3 +160,7 @@ def test_the_shapes_of_every_metric_are_executed():
     for thing, does in ran.items():
         assert executed(thing, does, sizes), f"{thing.__name__}: no Shapes to execute"
     assert {*ran} | {m.Quality, m.trained_reader} >= {*public(m).values()}          # a record; a training of its own
+
+
+def test_the_shapes_of_augmentation_are_executed():
+    assert executed(sn.data.random_affine, lambda x: sn.data.random_affine(x, rng=0), dict(N=3, C=2, H=6, W=5))

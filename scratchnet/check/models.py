@@ -66,7 +66,7 @@ def check_model(model: Layer, loss: Callable, batch, *, overfits: bool = False, 
 
         ⟨∂L/∂θ, v⟩ = d/dt L(θ + t·v) at t = 0, measured, for every parameter θ; v an entry of θ or at random
     Shapes  batch as loss takes it; L one number; a gradient has the shape of its parameter.
-    Errors  GradientError, with .report: a gradient is wrong and stop.  TypeError: the loss is not one number as a Tensor.
+    Errors  GradientError, with .report: a gradient is wrong and stop.  TypeError: the loss is not a Tensor of one number.
     Source  that of check_grad.
     """
     batch = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)

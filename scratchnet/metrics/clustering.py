@@ -97,7 +97,7 @@ def ari(labels: np.ndarray, clusters: np.ndarray) -> float:
 
 
 def silhouette(x: np.ndarray, clusters: np.ndarray, block: int = 500) -> float:
-    """Mean of (b − a) / max(a, b) over the rows; a row alone in its cluster counts 0.  N² distances: for some thousand rows.
+    """Mean of (b − a) / max(a, b) over the rows; a row alone in its cluster counts 0.  N² distances: some thousand rows.
 
         a = mean distance of a row to the others of its cluster,  b = to those of the nearest other cluster
     Shapes   x (N,D), clusters (N,) → ().

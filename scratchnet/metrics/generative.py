@@ -92,7 +92,7 @@ def overlap(real: np.ndarray, made: np.ndarray, k: int = 5) -> Overlap:
 
         ball(x) = {y: ‖y − x‖ ≤ ‖x − its k-th nearest fellow‖}
         precision = share of made points in a ball of a real one,   density = such balls per made point / k
-        recall = share of real points in a ball of a made one,      coverage = share of real balls that hold a made point
+        recall = share of real points in a ball of a made one,      coverage = share of real balls with a made point
     Shapes   real (N,D), made (M,D) → precision (), recall (), density (), coverage ().
     Errors   ValueError: clouds of different D, with fewer than k + 1 points, or not finite.
     Source   Kynkäänniemi et al. 2019, arXiv:1904.06991 (precision, recall); Naeem et al. 2020, arXiv:2002.09797 (rest).
