@@ -35,8 +35,9 @@ def sections(text: str) -> dict[str, str]:
 
 
 def place(thing, page: Path) -> str:
-    """A Markdown link from `page` to the line where a function begins."""
-    thing = inspect.unwrap(getattr(thing, "forward", getattr(thing, "reference", thing)))
+    """A Markdown link from `page` to the line where a function or a class begins."""
+    if not inspect.isclass(thing):                             # an op's forward, a kernel's reference
+        thing = inspect.unwrap(getattr(thing, "forward", getattr(thing, "reference", thing)))
     path = Path(inspect.getsourcefile(thing)).resolve()
     line = inspect.getsourcelines(thing)[1]
     up = "../" * (len(page.parent.relative_to(DOCS).parts) + 1)

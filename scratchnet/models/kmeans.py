@@ -209,8 +209,9 @@ def comfortable(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         mean, variance = column_moments(x)
+        first = np.square(x[:1], dtype=np.float64).sum()
     spread = float(np.sqrt(variance.max(initial=0)))
-    if not np.isfinite(spread) or not np.isfinite(np.square(x[:1], dtype=np.float64).sum()):
+    if not np.isfinite(spread) or not np.isfinite(first):
         check_finite("fit", x)
         raise ValueError(f"fit: x has numbers up to {np.abs(x).max():.3g}, whose squares overflow; divide x by that")
     if spread == 0:
