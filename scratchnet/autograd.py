@@ -104,8 +104,12 @@ def backward_steps(y: Tensor, g=None, *, retain_graph: bool = False, create_grap
                    found: dict | None = None) -> Iterator[Step]:
     """Run the backward pass from y, yielding after each rule.  `Tensor.backward` exhausts it.
 
+    ∂L/∂x = Σ over the uses of x of  rule(g, …),  g = ∂L/∂(the output of that use): last use first.
     Without `found`, each leaf's total is added into its .grad when the walk arrives there.  With
     `found` = {node: None, …} (sn.grad) only rules on paths to those nodes run, and it is filled.
+    Shapes   g as y; it may be left out for a single number.
+    Errors   RuntimeError: y depends on nothing with requires_grad, or its graph is released.  ValueError: g does not fit y.
+    Source   Linnainmaa 1976, BIT 16, "Taylor expansion of the accumulated rounding error"; Griewank & Walther 2008.
     """
     g = upstream(y, g, create_graph)
     order = toposort(y._node)
@@ -184,6 +188,8 @@ def grad(y: Tensor, xs: Tensor | Sequence[Tensor], g: Any = None, create_graph: 
     Orders   create_graph=True records the backward pass itself, so results can be differentiated
              again.  Without it they refuse to be: .detach() turns them into constants.
     retain_graph   keep what the forward saved for another pass; None means: as create_graph.
+    Errors   TypeError: y or an x is no Tensor.  RuntimeError, ValueError: as backward_steps.
+    Source   Griewank & Walther 2008, Evaluating Derivatives, §3.2 (the reverse mode).
     """
     if not isinstance(y, Tensor):
         raise TypeError(f"grad: y is a {type(y).__name__}, expected a Tensor")

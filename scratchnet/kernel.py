@@ -30,7 +30,10 @@ if mode not in ("numpy", "numba"):
 
 
 class use_kernels:
-    """use_kernels("numpy" or "numba"): from now on; as `with use_kernels(…):` for the block only."""
+    """use_kernels("numpy" or "numba"): from now on; as `with use_kernels(…):` for the block only.
+
+    Errors   ValueError for any other name.
+    """
 
     def __init__(self, name: str):
         global mode
@@ -184,7 +187,10 @@ def thread_count() -> int:
 
 
 def set_threads(n: int) -> None:
-    """How many threads our kernels use.  Their results are the same bits for every n."""
+    """How many threads our kernels use.  Their results are the same bits for every n.
+
+    Errors   TypeError for what is no integer, ValueError below 1.
+    """
     global threads, _pool
     n = operator.index(n)
     if n < 1:

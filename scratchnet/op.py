@@ -251,13 +251,19 @@ class Op:
 
 
 def op(forward: Callable | None = None, *, sequence: str | None = None):
-    """Make an op of a function.  sequence: the one input that is a list (concatenate, stack)."""
+    """Make an op of a function.  sequence: the one input that is a list (concatenate, stack).
+
+    Errors   ValueError: a parameter named y or position, or a second op of that name in the module.
+    """
     return Op(forward, sequence) if forward else lambda f: Op(f, sequence)
 
 
 @contextmanager
 def replaced(target: Op, name: str, rule: Callable) -> Iterator[None]:
-    """Use `rule` as target's rule for input `name` inside the block, forward and backward."""
+    """Use `rule` as target's rule for input `name` inside the block, forward and backward.
+
+    Errors   TypeError: target is not an op.  ValueError: it has no input of that name.
+    """
     if not isinstance(target, Op):
         raise TypeError(f"replaced: {getattr(target, '__name__', target)} is not an op but a function made of ops; "
                         "replace the rule of the op inside it")

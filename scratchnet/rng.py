@@ -11,7 +11,10 @@ _default = np.random.default_rng()
 
 
 def seed(n: int) -> None:
-    """Restart the default generator from seed n, so that every `rng=None` draw repeats."""
+    """Restart the default generator from seed n, so that every `rng=None` draw repeats.
+
+    Errors   TypeError for what is no integer, ValueError below 0.
+    """
     global _default
     if n is None:
         raise TypeError("seed: expected an integer, got None")
