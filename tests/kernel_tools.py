@@ -1,0 +1,80 @@
+"""What the tests of kernels in bad company share: a process of its own, real shapes, results as bytes."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+numba = pytest.importorskip("numba")
+
+import scratchnet as sn
+from scratchnet import kernel as kernel_module
+from scratchnet.kernel import Kernel
+from tests import test_kernels
+
+ROOT = Path(__file__).parent.parent
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+def python(code: str, *, status: int = 0, timeout: float = 300, **env) -> subprocess.CompletedProcess:
+    """Run code in a process of its own; a deadlock or an abort there fails the test here."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=timeout, cwd=ROOT,
+                          env={**os.environ, "PYTHONPATH": str(ROOT), "SCRATCHNET_KERNELS": "numba", **env})
+    assert done.returncode == status, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    """Numba kernels; restore the number of threads."""
+    before = kernel_module.threads
+    with sn.use_kernels("numba"):
+        yield
+    sn.set_threads(before)
+
+
+# ---- real shapes --------------------------------------------------------------------------------
+
+def real(name: str, N: int, dtype=np.float32) -> tuple:
+    """The arguments of a kernel as the layers of a small VAE or classifier call it, for N images; of another, its row's."""
+    rng = np.random.default_rng(0)
+
+    def a(*shape):
+        return rng.standard_normal(shape).astype(dtype)
+    ONE, TWO = (1, 1), (2, 2)
+    where = np.arange(N * 32 * 49).reshape(N, 32, 7, 7) % 196
+    rows = {
+        "conv_y": (a(N, 32, 14, 14), a(64, 32, 3, 3), a(64), TWO, ONE, ONE),
+        "conv_dx": (a(N, 64, 7, 7), a(64, 32, 3, 3), a(32), (14, 14), TWO, ONE, ONE),
+        "conv_dw": (a(N, 32, 14, 14), a(N, 64, 7, 7), (3, 3), TWO, ONE, ONE),
+        "conv_dw_db": (a(N, 32, 14, 14), a(N, 64, 7, 7), (3, 3), TWO, ONE, ONE, a(N, 64, 7, 7)),
+        "conv_y_dw_db": (a(N, 32, 14, 14), a(64, 32, 3, 3), a(N, 64, 7, 7), TWO, ONE, ONE),
+        "channel_sum": (a(N, 32, 28, 28),),
+        "argmax_windows": (a(N, 32, 14, 14), TWO, TWO, (0, 0)),
+        "take_pixels": (a(N, 32, 14, 14), where),
+        "put_pixels": (a(N, 32, 7, 7), where, (14, 14)),
+        "positive_part": (a(N, 32, 28, 28),),
+        "where_positive": (a(N, 32, 28, 28), a(N, 32, 28, 28)),
+        "matmul_y": (a(128, 784), a(784, 528)),
+        "matmul_dw": (a(128, 784), a(128, 528)),
+        "matmul_dx": (a(128, 512), a(784, 512)),
+        "bce_slope": (a(N, 32, 28, 28), a(N, 32, 28, 28), abs(a(N, 32, 28, 28)), 0.5),
+        "leaky_part": (a(N, 32, 28, 28), 0.2),
+        "leaky_slope": (a(N, 32, 28, 28), a(N, 32, 28, 28), 0.2),
+        "channel_dots": (a(N, 32, 14, 14), a(N, 32, 14, 14), a(32)),
+        "channel_moments": (a(N, 32, 14, 14),),
+        "channel_scale": (a(N, 32, 14, 14), a(32), a(32), a(32)),
+        "adam_step": (a(784, 512), a(784, 512), a(784, 512) ** 2, a(784, 512), 0.9, 0.999, 1e-3, 2.0, 1e-8),
+    }
+    return rows[name] if name in rows else test_kernels.ROWS[name][1](lambda shape: rng.standard_normal(shape).astype(dtype))
+
+
+def bits(name: str, args: tuple) -> tuple:
+    return tuple(r.tobytes() for r in test_kernels.run(name, args, "numba"))
+
+
+NAMES = [name for name, k in Kernel.registry.items() if k.fast_version]
