@@ -5,7 +5,7 @@
 
 The edits: an operator, comparison, constant or name becomes another; an operand, argument, index, bound of a
 slice, call, transpose, minus or statement is left out; two neighbours change places; a sign turns; = becomes +=.
-Left alone: what is raised and its condition (tests/test_errors.py looks at those), names inside messages,
+Left alone: what is raised and its condition (tests/test_errors*.py look at those), names inside messages,
 the signature, the docstring.
 Source  DeMillo, Lipton & Sayward 1978, "Hints on test data selection"; Offutt et al. 1996 (which edits suffice).
 """

@@ -1,6 +1,6 @@
 """The graph and the walk back: whole expressions, reuse, depth, memory, protection.  Passes and rules: test_engine_*.py.
 
-Single ops are test_registry.py's business; what the engine refuses is in test_errors.py."""
+Single ops are test_registry.py's business; what the engine refuses is in test_errors_engine.py."""
 from __future__ import annotations
 
 import gc

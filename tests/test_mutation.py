@@ -47,7 +47,7 @@ def called(function: types.FunctionType) -> Iterator[types.FunctionType]:
     """The helpers that a rule names, and the kernels that only rules use (in NumPy: test_kernels.py holds the loops to it).
 
     Not other ops, public functions and forwards' kernels, which have cases of their own, nor conv_checks.py,
-    which words refusals (test_errors.py).
+    which words refusals (test_errors_ops.py).
     """
     forwards = {value for op in registry.our_ops() for value in named(op.forward)}
     for value in named(function):
