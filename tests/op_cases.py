@@ -1,140 +1,20 @@
 """For every op: how to draw calls of it.  A new op without a row here fails test_registry.py.
 
-    @draws(conv2d)
+    @draws(mul)
     def _(d): ...  return {inputs: arrays that get gradients}, {settings, and arrays held constant}
 
-`d` draws lengths of axes in one of three regimes, because each hides other mistakes: all lengths
-different (a transposed axis shows), some equal to 1 (broadcasting shows), all equal (nothing shows
-by its shape, only by its numbers).  All numbers are float32 values in float64 arrays, so that both
-precisions see the same inputs; they keep 0.05 or more from every kink.
+What `d` can draw is in op_draw.py; the rows of convolution and pooling are in op_cases_images.py.
 """
 from __future__ import annotations
-
-from typing import Any, Callable, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 
 import scratchnet as sn
-from scratchnet.ops import broadcast, conv, conv_relu, elementwise, pool, shape
+from scratchnet.ops import broadcast, elementwise, shape
 from scratchnet.ops.matmul import product
-
-REGIMES = ("distinct", "ones", "equal")
-TABLE: dict[Callable, Callable] = {}            # op or function -> draw function
-
-
-class Case(NamedTuple):
-    """One call: function(**inputs, **settings)."""
-    function: Callable
-    inputs: dict[str, Any]                      # name -> array, or list of arrays (a sequence)
-    settings: dict[str, Any]
-
-    def __repr__(self):
-        shapes = {k: [a.shape for a in v] if isinstance(v, list) else v.shape for k, v in self.inputs.items()}
-        return f"{name_of(self.function)}({shapes}, {self.settings})"
-
-    def arrays(self) -> list[np.ndarray]:
-        """The inputs in one list."""
-        return [a for v in self.inputs.values() for a in (v if isinstance(v, list) else [v])]
-
-    def call(self, values: list):
-        """function(…) with `values` in place of arrays()."""
-        rest = iter(values)
-        inputs = {k: [next(rest) for _ in v] if isinstance(v, list) else next(rest) for k, v in self.inputs.items()}
-        return self.function(**inputs, **self.settings)
-
-
-def name_of(function) -> str:
-    return getattr(function, "name", None) or function.__name__
-
-
-def draws(*functions):
-    def register(draw):
-        TABLE.update((f, draw) for f in functions)
-        return draw
-    return register
-
-
-@st.composite
-def cases(draw, function, regime):
-    inputs, settings = TABLE[function](Draw(draw, regime))
-    return Case(function, {k: v for k, v in inputs.items() if v is not None}, settings)
-
-
-class Draw:
-    """Lengths and settings from Hypothesis; the numbers in the arrays from a generator it seeds."""
-
-    def __init__(self, draw, regime: str):
-        self.draw, self.regime = draw, regime
-        self.rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-
-    def int(self, low: int, high: int) -> int:
-        return self.draw(st.integers(low, high))
-
-    def pick(self, *options):
-        """One of them; the first is tried first."""
-        return self.draw(st.sampled_from(options))
-
-    # ---- lengths of axes ----
-
-    def lengths(self, n: int) -> tuple:
-        if self.regime == "distinct":
-            return tuple(self.draw(st.permutations(range(2, n + 3))))[:n]
-        if self.regime == "equal":
-            return (self.int(2, 3),) * n
-        several = [self.int(1, 4) for _ in range(n)]
-        several[self.int(0, n - 1)] = 1
-        return tuple(several)
-
-    def shape(self, least: int = 0, most: int = 4) -> tuple:
-        return self.lengths(self.pick(*(n for n in (2, 3, 4, 1, 0) if max(least, self.regime == "ones") <= n <= most)))
-
-    def axes(self, ndim: int):
-        """None, one axis counted from either end, or several."""
-        kind = self.pick("one", "several", "one", "all") if ndim else "all"
-        if kind == "all":
-            return None
-        if kind == "one":
-            return self.pick(*range(ndim - 1, -ndim - 1, -1))
-        chosen = self.draw(st.permutations(range(ndim)))[:self.int(1, ndim)]
-        return self.pick(tuple, list)(a - ndim if self.pick(True, False) else a for a in chosen)
-
-    def shrunk(self, full: tuple) -> tuple:
-        """A shape that broadcasts to `full`: leading axes left out, others set to 1."""
-        return tuple(self.pick(1, n, n) for n in full[self.pick(0, self.int(0, len(full)), 0):])
-
-    def two_shapes(self) -> tuple:
-        """A pair that broadcasts: equal, or either or both of them smaller."""
-        full = self.shape()
-        return self.pick((full, self.shrunk(full)), (self.shrunk(full), full), (full, full))
-
-    def both(self, low, high, least=0, most=9):
-        """A setting of pooling or convolution: an int, or a pair; `high` is one limit or two."""
-        highs = high if isinstance(high, tuple) else (high, high)
-        one = self.pick(True, False, False)
-        return self.int(low, min(highs)) if one else tuple(self.int(low, h) for h in highs)
-
-    # ---- numbers ----
-
-    def uniform(self, shape, low, high):
-        return np.array(self.rng.uniform(low, high, shape), np.float32).astype(np.float64)
-
-    def real(self, shape):
-        """0.2 ≤ |x| ≤ 2"""
-        return np.array(self.uniform(shape, 0.2, 2) * self.rng.choice([-1.0, 1.0], shape))
-
-    def positive(self, shape):
-        return self.uniform(shape, 0.3, 2)
-
-    def spaced(self, *shapes) -> list:
-        """Numbers of which any two differ by 0.125 or more, and from multiples of 0.125 by 0.0625."""
-        sizes = [int(np.prod(s)) for s in shapes]
-        numbers = (self.rng.permutation(sum(sizes)) - sum(sizes) // 2 + 0.5) * 0.125
-        return [part.reshape(s) for part, s in zip(np.split(numbers, np.cumsum(sizes)[:-1]), shapes)]
-
-
-def pair(value) -> tuple:
-    return value if isinstance(value, tuple) else (value, value)
+from tests import op_cases_images               # noqa: F401  its rows are part of the table
+from tests.op_draw import REGIMES, TABLE, Case, Draw, cases, draws, name_of, pair       # noqa: F401  from here for all
 
 
 # ---- elementwise --------------------------------------------------------------------------------
@@ -323,124 +203,6 @@ def _(d):
 def _(d):
     *lead, k, m = d.lengths(d.int(2, 4))
     return {"x": d.real((*lead, k)), "w": d.real((k, m)), "b": d.real(m) if d.pick(True, False) else None}, {}
-
-
-# ---- convolution and pooling --------------------------------------------------------------------
-
-def out_length(n, k, s, p, dil):
-    """How many windows of k pixels, `dil` apart, start at 0, s, 2s, … in n pixels with p more on each side."""
-    return len([i for i in range(0, n + 2 * p, s) if i + dil * (k - 1) < n + 2 * p])
-
-
-def geometry(d):
-    """N, C, F, filter size, image size, output size and settings of one convolution."""
-    if d.regime == "distinct":
-        N, C, F, K, L = d.draw(st.permutations(range(1, 6)))
-        H, W = d.pick((6, 7), (7, 6), (8, 6), (6, 9))
-    elif d.regime == "equal":
-        N = C = F = K = L = H = W = d.int(2, 3)
-    else:
-        N, C, F, K, L = d.lengths(5)
-        K, L = min(K, 3), min(L, 3)
-        H, W = d.int(1, 5), d.int(1, 5)
-    s, p, dil = d.both(1, 3), d.both(0, (K - 1, L - 1)), d.both(1, 2)
-    (a, b), (q, r) = pair(p), pair(dil)
-    if q * (K - 1) + 1 > H + 2 * a or r * (L - 1) + 1 > W + 2 * b:             # too wide: no dilation,
-        dil, H, W = 1, max(H, K - 2 * a), max(W, L - 2 * b)                     # and as large an image as it takes
-    IJ = tuple(out_length(*each) for each in zip((H, W), (K, L), pair(s), pair(p), pair(dil)))
-    return N, C, F, (K, L), (H, W), IJ, {"stride": s, "padding": p, "dilation": dil}
-
-
-@draws(sn.conv2d)
-def _(d):
-    N, C, F, KL, HW, IJ, settings = geometry(d)
-    b = d.real(F) if d.pick(True, False) else None
-    return {"x": d.real((N, C, *HW)), "w": d.real((F, C, *KL)), "b": b}, settings
-
-
-@draws(conv.conv2d_transpose)
-def _(d):
-    N, C, F, KL, HW, IJ, settings = geometry(d)
-    b = d.real(C) if d.pick(True, False) else None
-    return {"g": d.real((N, F, *IJ)), "w": d.real((F, C, *KL)), "b": b}, {"size": HW, **settings}
-
-
-def off_the_kink(convolution, inputs: dict, settings: dict) -> tuple:
-    """A convolution's case whose outputs keep away from 0: its bias moved to where the widest gap is."""
-    z = convolution(**{k: v for k, v in inputs.items() if v is not None}, **settings)
-    shifts = np.arange(-64, 65) / 32
-    gaps = np.abs(np.moveaxis(z, 1, 0).reshape(z.shape[1], -1, 1) + shifts).min(axis=1)         # (channels, shifts)
-    b = 0 if inputs["b"] is None else inputs["b"]
-    return {**inputs, "b": b + shifts[gaps.argmax(axis=1)]}, settings
-
-
-@draws(conv_relu.conv2d_relu)
-def _(d):
-    return off_the_kink(sn.conv2d, *TABLE[sn.conv2d](d))
-
-
-@draws(conv_relu.conv2d_transpose_relu)
-def _(d):
-    return off_the_kink(conv.conv2d_transpose, *TABLE[conv.conv2d_transpose](d))
-
-
-@draws(conv.conv2d_weight)
-def _(d):
-    N, C, F, KL, HW, IJ, settings = geometry(d)
-    return {"x": d.real((N, C, *HW)), "g": d.real((N, F, *IJ))}, {"size": KL, **settings}
-
-
-@draws(sn.conv_transpose2d)
-def _(d):
-    N, C, F, KL, HW, IJ, settings = geometry(d)
-    whole = [s * (i - 1) + q * (k - 1) + 1 - 2 * p for i, k, s, p, q in zip(IJ, KL, *map(pair, settings.values()))]
-    extra = tuple(n - m for n, m in zip(HW, whole))            # what the stride did not reach
-    b = d.real(C) if d.pick(True, False) else None
-    return {"x": d.real((N, F, *IJ)), "w": d.real((F, C, *KL)), "b": b}, {"output_padding": extra, **settings}
-
-
-def windows(d, most_padding):
-    """An image's shape and the settings of one pooling; most_padding: from the window's length."""
-    full = d.lengths(4)
-    H, W = full[2:]
-    size = d.both(1, (min(H, 3), min(W, 3)))
-    stride, padding = d.pick(None, d.both(1, 3)), d.both(0, tuple(most_padding(k) for k in pair(size)))
-    settings = {"size": size, "stride": stride, "padding": padding}
-    steps = size if stride is None else stride
-    IJ = tuple(out_length(*each, 1) for each in zip((H, W), pair(size), pair(steps), pair(padding)))
-    return full, full[:2] + IJ, settings
-
-
-@draws(sn.max_pool2d)
-def _(d):
-    full, _, settings = windows(d, lambda k: k // 2)
-    return {"x": d.spaced(full)[0]}, settings
-
-
-@draws(sn.avg_pool2d)
-def _(d):
-    full, _, settings = windows(d, lambda k: k - 1)
-    return {"x": d.real(full)}, settings
-
-
-@draws(pool.avg_pool2d_transpose)
-def _(d):
-    full, small, settings = windows(d, lambda k: k - 1)
-    return {"g": d.real(small)}, {"image": full[2:], **settings}
-
-
-@draws(pool.take)
-def _(d):
-    full = d.lengths(4)
-    where = d.rng.integers(0, full[2] * full[3], full[:2] + (2, 3))
-    return {"x": d.real(full)}, {"where": where}
-
-
-@draws(pool.put)
-def _(d):
-    full = d.lengths(4)
-    small = full[:2] + (2, 3)
-    return {"g": d.real(small)}, {"where": d.rng.integers(0, full[2] * full[3], small), "size": full[2:]}
 
 
 # ---- losses and normalisation -------------------------------------------------------------------

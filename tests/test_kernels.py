@@ -20,7 +20,8 @@ from scratchnet import kernel as kernel_module
 from scratchnet.kernel import Kernel, jit
 from scratchnet.models.kmeans_loops import Rows
 from tests.conftest import for_all, size
-from tests.op_cases import REGIMES, Draw, geometry, out_length, pair, windows
+from tests.op_cases import REGIMES, Draw, pair
+from tests.op_cases_images import geometry, out_length, windows
 
 pytest.importorskip("numba")
 ROOT = Path(__file__).parent.parent
