@@ -14,7 +14,7 @@ numba = pytest.importorskip("numba")
 import scratchnet as sn
 from scratchnet import kernel as kernel_module
 from scratchnet.kernel import Kernel
-from tests import test_kernels
+from tests.kernel_rows import large, run
 
 ROOT = Path(__file__).parent.parent
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -70,11 +70,11 @@ def real(name: str, N: int, dtype=np.float32) -> tuple:
         "channel_scale": (a(N, 32, 14, 14), a(32), a(32), a(32)),
         "adam_step": (a(784, 512), a(784, 512), a(784, 512) ** 2, a(784, 512), 0.9, 0.999, 1e-3, 2.0, 1e-8),
     }
-    return rows[name] if name in rows else test_kernels.ROWS[name][1](lambda shape: rng.standard_normal(shape).astype(dtype))
+    return rows[name] if name in rows else large(name, dtype)
 
 
 def bits(name: str, args: tuple) -> tuple:
-    return tuple(r.tobytes() for r in test_kernels.run(name, args, "numba"))
+    return tuple(r.tobytes() for r in run(name, args, "numba"))
 
 
 NAMES = [name for name, k in Kernel.registry.items() if k.fast_version]

@@ -1,4 +1,4 @@
-"""Compiled loops and processes: many at once, and killed ones (K8); what is said at the first call, and how long it takes."""
+"""Compiled loops and processes: many at once, and killed ones (K8); what the first call says, and how long it takes."""
 from __future__ import annotations
 
 import os

@@ -1,0 +1,229 @@
+"""For every kernel with a fast version: how to draw its arguments, and arguments large enough for threads.
+
+    "name": (draw, large)       both get numbers(shape), which gives an array of the kind under test
+
+A kernel without a row here fails test_kernels.py.
+"""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+import scratchnet as sn
+from scratchnet.kernel import Kernel
+from scratchnet.models.kmeans_loops import Rows
+from tests.op_cases import REGIMES, Draw, pair
+from tests.op_cases_images import geometry, out_length, windows
+
+
+def pairs(settings: dict) -> tuple:
+    return tuple(pair(settings[k]) for k in ("stride", "padding", "dilation"))
+
+
+def some_geometry(d):
+    """As for the ops; or larger, so that there are several blocks of images, of rows, of filter entries."""
+    if d.pick("small", "small", "large") == "small":
+        return geometry(d)
+    N, C, F, K, L = d.pick(1, 16, 17, 33), d.pick(1, 3, 24), d.int(1, 9), d.int(1, 4), d.int(1, 4)
+    H, W = d.int(8, 14), d.int(8, 14)
+    s, p, q = d.both(1, 3), d.both(0, (K - 1, L - 1)), d.both(1, 2)
+    IJ = tuple(out_length(*each) for each in zip((H, W), (K, L), pair(s), pair(p), pair(q)))
+    return N, C, F, (K, L), (H, W), IJ, {"stride": s, "padding": p, "dilation": q}
+
+
+def conv_y(d, numbers):
+    N, C, F, KL, HW, IJ, settings = some_geometry(d)
+    b = numbers((F,)) if d.pick(True, False) else None
+    return numbers((N, C, *HW)), numbers((F, C, *KL)), b, *pairs(settings), d.pick(False, True)
+
+
+def conv_dx(d, numbers):
+    N, C, F, KL, HW, IJ, settings = some_geometry(d)
+    b = numbers((C,)) if d.pick(True, False) else None
+    g = numbers((N, F, *IJ))
+    return g, numbers((F, C, *KL)), b, HW, *pairs(settings), d.pick(False, True), where(d, numbers, g.shape)
+
+
+def conv_dw(d, numbers):
+    N, C, F, KL, HW, IJ, settings = some_geometry(d)
+    return numbers((N, C, *HW)), numbers((N, F, *IJ)), KL, *pairs(settings)
+
+
+def conv_dw_db(d, numbers):
+    x, g, *rest = conv_dw(d, numbers)
+    return x, g, *rest, where(d, numbers, g.shape)
+
+
+def conv_y_dw_db(d, numbers):
+    N, C, F, KL, HW, IJ, settings = some_geometry(d)
+    x = numbers((N, C, *HW))
+    return x, numbers((F, C, *KL)), numbers((N, F, *IJ)), *pairs(settings), where(d, numbers, x.shape)
+
+
+def where(d, numbers, shape):
+    """A ReLU's output, or None."""
+    return np.maximum(numbers(shape), 0) if d.pick(True, False) else None
+
+
+def images(d, numbers):
+    return numbers(d.lengths(4)),
+
+
+def argmax_windows(d, numbers):
+    full, _, settings = windows(d, lambda k: k // 2)
+    K = pair(settings["size"])
+    return numbers(full), K, pair(settings["stride"] or K), pair(settings["padding"])
+
+
+def take_pixels(d, numbers):
+    N, C, H, W = d.lengths(4)
+    return numbers((N, C, H, W)), d.rng.integers(0, H * W, (N, C, d.int(1, 4), d.int(1, 4)))
+
+
+def put_pixels(d, numbers):
+    N, C, H, W = d.lengths(4)
+    where = d.rng.integers(0, H * W, (N, C, d.int(1, 4), d.int(1, 4)))
+    return numbers(where.shape), where, (H, W)
+
+
+def affine_images(d, numbers):
+    N, C, H, W = d.lengths(4)
+    return numbers((N, C, H, W)), numbers((N, 2, 3))
+
+
+def rows_and_centres(d, numbers):
+    """Few rows, or enough for several blocks of them."""
+    D = d.pick(d.int(1, 5), d.int(15, 40))
+    return numbers((d.pick(d.int(1, 9), d.int(100, 300)), D)), numbers((d.int(1, 7), D))
+
+
+def nearest_sketched(d, numbers):
+    """With a sketch of a few columns, of none, or of all."""
+    x, c = rows_and_centres(d, numbers)
+    return x, c, Rows(x, d.pick(0, 1, 3, 8, 64))
+
+
+def own_squares(d, numbers):
+    x, c = rows_and_centres(d, numbers)
+    return x, c, d.rng.integers(0, len(c), len(x))
+
+
+def regrouped(d, numbers):
+    x, c = rows_and_centres(d, numbers)
+    k, N = len(c), len(x)
+    return x, numbers((N,)), d.rng.integers(0, k, N), d.rng.integers(-(k > 1), k, N), k     # −1: in none
+
+
+def one_array(d, numbers):
+    return numbers(d.shape()),
+
+
+def two_arrays(d, numbers):
+    shape = d.shape()
+    return numbers(shape), numbers(shape)
+
+
+def per_channel(*count):
+    """Images, and so many more arrays: as large, or one number for each channel."""
+    def arguments(d, numbers):
+        shape = d.lengths(4)
+        return tuple(numbers(shape if kind == "images" else shape[1:2]) for kind in count)
+    return arguments
+
+
+def matrices(arrange):
+    """x (N,D), w (D,M), g (N,M): two of the three; or so large that the products are cut into blocks."""
+    def arguments(d, numbers):
+        N, D, M = (d.int(1, 9), d.int(1, 9), d.int(1, 9)) if d.pick("small", "small", "large") == "small" else \
+            (d.int(120, 140), 16 * d.int(17, 20), 16 * d.int(33, 35))
+        return arrange(numbers, (N, D), (D, M), (N, M))
+    return arguments
+
+
+def slope(arguments):
+    return lambda d, numbers: (*arguments(d, numbers), d.pick(0.0, 0.25, 2.0, -0.5))
+
+
+def bce_slope(d, numbers):
+    shape = d.shape()
+    return numbers(shape), numbers(shape), np.abs(numbers(shape)), d.pick(1.0, -0.5)
+
+
+def adam_step(d, numbers):
+    shape = d.shape()
+    p, m, v, g = (numbers(shape) for _ in range(4))
+    return p, m, np.abs(v), g, *ADAM
+
+
+ADAM = (0.875, 0.75, 0.5, 2.0, 0.25)
+ONE, TWO = (1, 1), (2, 2)
+MANY = (3, 100_000)                             # enough for the elementwise kernels to use threads
+WIDE = (3000, 300)                              # several blocks of rows for k-means, several slices of columns
+ROWS = {                                        # kernel -> (drawn arguments, arguments large enough for threads)
+    "conv_y": (conv_y, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((5,)), TWO, ONE, ONE)),
+    "conv_dx": (conv_dx, lambda n: (n((37, 5, 5, 5)), n((5, 3, 3, 2)), n((3,)), (9, 8), TWO, ONE, ONE)),
+    "conv_dw": (conv_dw, lambda n: (n((37, 3, 9, 8)), n((37, 5, 5, 5)), (3, 2), TWO, ONE, ONE)),
+    "conv_dw_db": (conv_dw_db, lambda n: (n((37, 3, 9, 8)), n((37, 5, 5, 5)), (3, 2), TWO, ONE, ONE, n((37, 5, 5, 5)))),
+    "conv_y_dw_db": (conv_y_dw_db, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((37, 5, 5, 5)), TWO, ONE, ONE,
+                                              n((37, 3, 9, 8)))),
+    "channel_sum": (images, lambda n: (n((37, 5, 9, 8)),)),
+    "argmax_windows": (argmax_windows, lambda n: (n((17, 3, 9, 8)), (3, 2), TWO, ONE)),
+    "take_pixels": (take_pixels, lambda n: (n((17, 3, 4, 4)), np.arange(17 * 12).reshape(17, 3, 2, 2) % 16)),
+    "put_pixels": (put_pixels, lambda n: (n((17, 3, 2, 2)), np.arange(17 * 12).reshape(17, 3, 2, 2) % 16, (4, 4))),
+    "affine_images": (affine_images, lambda n: (n((37, 2, 9, 8)), n((37, 2, 3)))),
+    "squares": (rows_and_centres, lambda n: (n(WIDE), n((7, 300)))),
+    "nearest": (rows_and_centres, lambda n: (n((1200, 640)), n((100, 640)))),
+    "nearest_sketched": (nearest_sketched, lambda n: (x := n((1200, 640)), n((100, 640)), Rows(x, 40))),
+    "own_squares": (own_squares, lambda n: (n(WIDE), n((7, 300)), np.arange(WIDE[0]) % 7)),
+    "column_moments": (lambda d, n: rows_and_centres(d, n)[:1], lambda n: (n(WIDE),)),
+    "regrouped": (regrouped, lambda n: (n((7200, 300)), n(7200), np.arange(7200) % 7, np.arange(7200) % 5 - 1, 7)),
+    "positive_part": (one_array, lambda n: (n(MANY),)),
+    "where_positive": (two_arrays, lambda n: (n(MANY), n(MANY))),
+    "matmul_y": (matrices(lambda n, x, w, g: (n(x), n(w))), lambda n: (n((80, 272)), n((272, 576)))),
+    "matmul_dw": (matrices(lambda n, x, w, g: (n(x), n(g))), lambda n: (n((272, 80)), n((272, 576)))),
+    "matmul_dx": (matrices(lambda n, x, w, g: (n(g), n(w))), lambda n: (n((80, 576)), n((272, 576)))),
+    "bce_slope": (bce_slope, lambda n: (n(MANY), n(MANY), np.exp(-np.abs(n(MANY))), 0.25)),
+    "leaky_part": (slope(one_array), lambda n: (n(MANY), 0.2)),
+    "leaky_slope": (slope(two_arrays), lambda n: (n(MANY), n(MANY), 0.2)),
+    "channel_dots": (per_channel("images", "images", "c"), lambda n: (n((37, 5, 9, 8)), n((37, 5, 9, 8)), n((5,)))),
+    "channel_moments": (per_channel("images"), lambda n: (n((37, 5, 9, 8)),)),
+    "channel_scale": (per_channel("images", "c", "c", "c"), lambda n: (n((37, 5, 9, 8)), n((5,)), n((5,)), n((5,)))),
+    "adam_step": (adam_step, lambda n: (n(MANY), n(MANY), np.abs(n(MANY)), n(MANY), 0.9, 0.999, 1e-3, 2.0, 1e-8)),
+}
+
+
+# ---- drawn, large, and run ----------------------------------------------------------------------
+
+each_kernel = pytest.mark.parametrize("name", ROWS)
+
+
+@st.composite
+def arguments(draw, name, dtype, whole):
+    """Drawn arguments in any regime of shapes; a third of the arrays not contiguous."""
+    d = Draw(draw, draw(st.sampled_from(REGIMES)))
+
+    def numbers(shape):
+        if d.pick("contiguous", "contiguous", "not") == "not" and shape:
+            shape = (*shape[:-1], 2 * shape[-1])
+            return make(shape)[..., ::2]
+        return make(shape)
+
+    def make(shape):
+        a = d.rng.integers(-8, 9, shape) if whole else d.rng.standard_normal(shape)
+        return np.array(a, dtype)
+    return ROWS[name][0](d, numbers)
+
+
+def large(name, dtype=np.float32):
+    rng = np.random.default_rng(0)
+    return ROWS[name][1](lambda shape: rng.standard_normal(shape).astype(dtype))
+
+
+def run(name, args, kernels) -> tuple:
+    """The results of one call: one array, or several; of a kernel that writes into its arguments, copies of those."""
+    one = Kernel.registry[name]
+    args = [a.copy() if i < one.writes else a for i, a in enumerate(args)]
+    with sn.use_kernels(kernels):
+        results = one(*args)
+    return tuple(args[:one.writes]) or (results if isinstance(results, tuple) else (results,))

@@ -1,0 +1,103 @@
+"""Work handed out in blocks: the same bits by however many threads (K3), in any order, every time (K4); callers (K9)."""
+from __future__ import annotations
+
+import sys
+import threading
+
+import pytest
+
+pytest.importorskip("numba")
+
+import scratchnet as sn
+from scratchnet import kernel as kernel_module
+from scratchnet.kernel import Kernel
+from tests.conftest import size
+from tests.kernel_rows import each_kernel, large, run
+from tests.kernel_tools import as_before, forks, python      # noqa: F401  as_before: for every test
+
+
+@each_kernel
+def test_K3_same_bits_for_every_number_of_threads(name):
+    """K3."""
+    args, results = large(name), set()
+    for n in (1, 2, 3, 1):
+        sn.set_threads(n)
+        results.add(tuple(a.tobytes() for a in run(name, args, "numba")))
+    assert len(results) == 1
+
+
+@each_kernel
+def test_K4_same_bits_in_whatever_order_the_blocks_are_done(name, monkeypatch):
+    """K3 again, without waiting for threads to meet: each block alone, first to last and last to first."""
+    args, results = large(name), set()
+    for order in (1, -1):
+        def parallel(work, blocks):
+            for block in range(blocks)[::order]:
+                work(iter([block]))
+        for module in [m for n, m in sys.modules.items() if n.startswith("scratchnet.") and hasattr(m, "parallel")]:
+            monkeypatch.setattr(module, "parallel", parallel)
+        results.add(tuple(a.tobytes() for a in run(name, args, "numba")))
+    assert len(results) == 1
+
+
+@each_kernel
+def test_K4_same_bits_every_time(name):
+    """K4: a race would show as another result now and then."""
+    sn.set_threads(3)
+    args = large(name)
+    results = [run(name, args, "numba") for _ in range(size(5, 300))]
+    assert len({tuple(a.tobytes() for a in several) for several in results}) == 1
+
+
+def test_parallel_hands_out_every_block_once():
+    for n in (1, 2, 3, 7):
+        for count in (0, 1, 2, 5, 12):
+            sn.set_threads(n)
+            seen = []
+            kernel_module.parallel(seen.extend, count)
+            assert sorted(seen) == list(range(count))
+
+
+def test_an_error_in_a_thread_is_raised():
+    def work(todo):
+        if 5 in todo:
+            raise KeyError("block 5")
+    sn.set_threads(3)
+    for _ in range(10):                         # whichever thread takes that block
+        with pytest.raises(KeyError, match="block 5"):
+            kernel_module.parallel(work, 6)
+
+
+def test_K9_kernels_may_be_called_from_several_threads():
+    """K9: our threads within the caller's threads."""
+    sn.set_threads(2)
+    with sn.use_kernels("numba"):
+        args = large("conv_y")
+        expected, wrong = Kernel.registry["conv_y"](*args).tobytes(), []
+
+        def work():
+            for _ in range(size(10, 300)):
+                if Kernel.registry["conv_y"](*args).tobytes() != expected:
+                    wrong.append(1)
+        several = [threading.Thread(target=work) for _ in range(4)]
+        for t in several:
+            t.start()
+        for t in several:
+            t.join()
+    assert not wrong
+
+
+@forks
+def test_K9_a_forked_child_can_go_on():
+    """K9: threads do not survive a fork; the child must not wait for them."""
+    assert "child 27.0\nparent 27.0" in python("""
+import os, numpy as np, scratchnet as sn
+sn.set_threads(2)
+x, w = np.ones((4, 3, 5, 5)), np.ones((2, 3, 3, 3))
+sn.conv2d(x, w)
+if os.fork() == 0:
+    print("child", sn.conv2d(x, w).max(), flush=True)
+    os._exit(0)
+assert os.wait()[1] == 0
+print("parent", sn.conv2d(x, w).max())
+""").stdout

@@ -1,0 +1,65 @@
+"""Kernels without Numba (K10), with bounds checked or without compiling (K5); and what the source of a loop does without."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("numba")
+
+from scratchnet.kernel import jit
+from tests.kernel_tools import ROOT, python
+
+
+def test_K10_without_numba_the_references_run_and_say_so_once():
+    """K10."""
+    assert python("""
+import sys, warnings
+sys.modules["numba"] = None                     # import numba now raises ImportError
+import numpy as np
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import scratchnet as sn
+    x = sn.Tensor(np.ones((2, 1, 4, 4)), requires_grad=True)
+    assert not caught                           # importing alone is silent
+    for _ in range(3):
+        y = sn.max_pool2d(sn.relu(sn.conv2d(x, np.ones((1, 1, 3, 3)))), 2).sum()
+        y.backward()
+print(y.item(), x.grad.max(), len(caught), "Numba is not available" in str(caught[0].message))
+""", SCRATCHNET_KERNELS="numba").stdout == "18.0 3.0 1 True\n"
+
+
+def test_numpy_kernels_never_import_numba():
+    assert python("""
+import sys, numpy as np, scratchnet as sn
+sn.max_pool2d(sn.relu(sn.conv2d(np.ones((2, 1, 4, 4)), np.ones((1, 1, 3, 3)))), 2)
+print("numba" in sys.modules, sn.kernel.mode)
+""", SCRATCHNET_KERNELS="numpy").stdout == "False numpy\n"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("setting", ["NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT"])
+def test_K5_kernels_with_bounds_checked_and_without_compiling(setting, tmp_path):
+    """K5: no index outside an array; and the loops are plain Python that a learner can step through."""
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-k", "whole_numbers", "tests/test_kernels.py"], cwd=ROOT,
+                          env={**os.environ, setting: "1", "NUMBA_CACHE_DIR": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+# ---- rules for the source -----------------------------------------------------------------------
+
+def test_a_compiled_loop_calls_helpers_of_its_own_file_only():
+    """K6: Numba notices an edit of the file a loop is in, not of another file that it calls into."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("scratchnet."):
+            for thing in vars(module).values():
+                function = thing.function if isinstance(thing, jit) else getattr(thing, "py_func", None)
+                assert function is None or function.__module__ == name, f"{name} uses {function} of another file"
+
+
+@pytest.mark.parametrize("word", ["prange", "fastmath=True", "guvectorize", "parallel=True"])
+def test_words_that_kernels_do_without(word):
+    for path in (ROOT / "scratchnet").rglob("*.py"):
+        assert word not in path.read_text(), path
