@@ -1,7 +1,7 @@
 """G9: every single-edit mutant of every rule, and of the helpers that rules call, is noticed by the registry's checks.
 
 A mutant is planted in the op, then the op's own cases are checked until the first that fails: small ones first, gradients
-against slopes measured before (order 1: plain and fast rules), then kinks, then the whole of test_registry.py for
+against slopes measured before (order 1: plain and fast rules), then kinks, then the whole of test_registry*.py for
 that op.  Crashing and never ending count as noticed.  A survivor means that a case is missing in op_cases.py
 or a line in KINKS, or that the mutant computes the same: then it stands, with the reason, in EQUIVALENT.
 """
@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 import scratchnet as sn
 from scratchnet.kernel import Kernel
-from tests import test_known, test_registry as registry
+from tests import registry_tools as registry, test_known, test_registry, test_registry_calls, test_registry_linear
 from tests.conftest import KERNELS, for_all, size
 from tests.mutation import Mutant, mutants, planted, time_limit
 from tests.mutation_equivalent import EQUIVALENT
@@ -106,14 +106,15 @@ def check_kinks(function) -> None:
 
 
 def check_registry(function) -> None:
-    """All that test_registry.py has about gradients."""
+    """All that test_registry*.py have about gradients."""
     for regime in REGIMES:
-        registry.test_G1_G2_gradients(function, regime)
-        registry.test_G1_G2_gradients_of_gradients(function, regime)
-    for test in (registry.test_fast_rules_equal_the_plain_ones, registry.test_G5_nothing_is_changed_and_nothing_is_shared,
-                 registry.test_G7_calls_do_not_remember_each_other, registry.test_float32):
+        test_registry.test_G1_G2_gradients(function, regime)
+        test_registry.test_G1_G2_gradients_of_gradients(function, regime)
+    for test in (test_registry.test_fast_rules_equal_the_plain_ones, test_registry_calls.test_float32,
+                 test_registry_calls.test_G5_nothing_is_changed_and_nothing_is_shared,
+                 test_registry_calls.test_G7_calls_do_not_remember_each_other):
         test(function, None)
-    registry.test_G3_gradients_are_linear_in_g(function)
+    test_registry_linear.test_G3_gradients_are_linear_in_g(function)
 
 
 def killed(target: Target, mutant: Mutant, checks=(check_gradients, check_kinks, check_registry)) -> bool:

@@ -2,16 +2,13 @@
 
     G1 gradients, every entry      G5 nothing is changed or shared      the tables: op_cases.py (inputs),
     G2 three regimes of shapes     G6 kinks                             op_references.py (slow forwards),
-    G3 linear in g                 G7 no state between calls            LINEAR, KNOWN and KINKS below
-    G4 adjoint identities          G10 forwards
+    G3 linear in g                 G7 no state between calls            LINEAR in test_registry_linear.py,
+    G4 adjoint identities          G10 forwards                         KNOWN and KINKS in test_known.py
 
-Derivatives are measured with the complex step: f(x + ih) = f(x) + ih·f'(x) − …, so imag f(x + ih)/h is
-f'(x) to the last digit, because nothing is subtracted (Squire & Trapp 1998, SIAM Review 40).
+G1, G2 and G10 are here, G3 and G4 in test_registry_linear.py, G5 and G7 in test_registry_calls.py, G6 in test_known.py.
 """
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from itertools import product as product_of
 
 import numpy as np
@@ -19,47 +16,18 @@ import pytest
 from hypothesis import strategies as st
 
 import scratchnet as sn
-from scratchnet import models, ops
+from scratchnet import ops
 from scratchnet.op import Op
-from scratchnet.ops import broadcast, conv, conv_relu, elementwise, pool, shape
-from scratchnet.ops.matmul import product
+from scratchnet.ops import conv
 from tests.conftest import KERNELS, for_all, size
 from tests.op_cases import REGIMES, TABLE, Draw, cases, name_of, pair
 from tests.op_references import REFERENCE
-
-FUNCTIONS = sorted(TABLE, key=name_of)
-each_function = pytest.mark.parametrize("function", FUNCTIONS, ids=name_of)
-each_regime = pytest.mark.parametrize("regime", REGIMES)
-
-# Inputs in which an op is linear, the others held: ⟨g, y⟩ = Σ ⟨x, ∂/∂x⟩ over each group.
-LINEAR = {
-    sn.add: ["ab"], sn.sub: ["ab"], sn.mul: ["a", "b"], sn.div: ["a"], elementwise.select: ["ab"], sn.where: ["ab"],
-    sn.neg: ["x"], sn.broadcast_to: ["x"], broadcast.sum_to: ["x"], sn.reshape: ["x"], sn.transpose: ["x"],
-    sn.pad: ["x"], shape.crop: ["x"], sn.getitem: ["x"], shape.scatter_add: ["g"], sn.sum: ["x"], sn.mean: ["x"],
-    sn.concatenate: [["xs"]], sn.stack: [["xs"]], product: ["a", "b"], sn.matmul: ["a", "b"],
-    sn.dense: ["xb", "wb"], sn.conv2d: ["xb", "wb"], conv.conv2d_transpose: ["gb", "wb"],
-    conv.conv2d_weight: ["x", "g"], sn.conv_transpose2d: ["xb", "wb"], sn.avg_pool2d: ["x"],
-    pool.avg_pool2d_transpose: ["g"], pool.take: ["x"],
-    pool.put: ["g"], sn.normalize: [["gamma", "beta"]],
-}
-# ops with kinks or ties are linear too wherever no kink is crossed: ⟨g, y⟩ = ⟨x, dx⟩ holds for them as well
-LINEAR.update({f: ["x"] for f in (sn.abs, sn.relu, sn.leaky_relu, sn.max, sn.max_pool2d)})
-LINEAR.update({f: ["ab"] for f in (sn.maximum, sn.minimum)})
-LINEAR.update({conv_relu.conv2d_relu: ["xb", "wb"], conv_relu.conv2d_transpose_relu: ["gb", "wb"]})
-CURVED = {sn.power, sn.exp, sn.log, sn.sqrt, sn.tanh, sn.sigmoid, sn.softplus, sn.clip, sn.var, sn.logsumexp,
-          sn.softmax, sn.log_softmax, sn.mse, sn.bce_with_logits, sn.cross_entropy, sn.gaussian_kl}
+from tests.registry_tools import (as_tensors, assert_close, complex_step, each_function, each_regime, gradients, our_ops,
+                                  richardson, upstream)
+from tests.test_registry_linear import CURVED, LINEAR
 
 
 # ---- the tables are complete --------------------------------------------------------------------
-
-for _package in (ops, models):                  # so that every op is in the registry
-    for _module in pkgutil.iter_modules(_package.__path__, _package.__name__ + "."):
-        importlib.import_module(_module.name)
-
-
-def our_ops() -> list[Op]:
-    return [op for (module, _), op in Op.registry.items() if module.startswith("scratchnet.")]
-
 
 def public_functions() -> list:
     return [f for name, f in vars(ops).items() if name in vars(sn) and callable(f) and not isinstance(f, type)]
@@ -143,63 +111,6 @@ def test_G2_the_cases_cover_the_settings(function):
 
 # ---- gradients, ours and measured ---------------------------------------------------------------
 
-def upstream(case, rng=None) -> np.ndarray:
-    """A random g in the shape of the output."""
-    y = case.call(case.arrays())
-    return (rng or np.random.default_rng(0)).uniform(-1, 1, np.shape(y)).astype(y.dtype)
-
-
-def as_tensors(arrays) -> list[sn.Tensor]:
-    return [sn.Tensor(a, requires_grad=True) for a in arrays]
-
-
-def gradients(case, g, dtype=np.float64) -> list[np.ndarray]:
-    """∂⟨g, y⟩/∂x for every input, by the engine."""
-    xs = as_tensors([a.astype(dtype) for a in case.arrays()])
-    return [d.numpy() for d in sn.grad(case.call(xs), xs, g=g.astype(dtype))]
-
-
-def complex_step(f, arrays, direction=None, h=1e-30):
-    """∂f/∂arrays for a number f(arrays): entry by entry, or along one direction only."""
-    def slope(steps):
-        return f([a + 1j * h * v for a, v in zip(arrays, steps)]).imag / h
-    if direction is not None:
-        return slope(direction)
-    found = [np.zeros(a.shape) for a in arrays]
-    steps = [np.zeros(a.shape) for a in arrays]
-    for step, d in zip(steps, found):
-        for i in np.ndindex(step.shape):
-            step[i] = 1.0
-            d[i] = slope(steps)
-            step[i] = 0.0
-    return found
-
-
-def richardson(f, arrays, h=1e-3):
-    """The same from real differences: D(h) = (f(x+h) − f(x−h)) / 2h, and (4 D(h/2) − D(h)) / 3."""
-    found = [np.zeros(a.shape) for a in arrays]
-    for number, d in enumerate(found):
-        for i in np.ndindex(d.shape):
-            def value(step):
-                moved = [a.copy() for a in arrays]
-                moved[number][i] += step
-                return f(moved)
-            D = [(value(k) - value(-k)) / (2 * k) for k in (h, h / 2)]
-            d[i] = (4 * D[1] - D[0]) / 3
-    return found
-
-
-def assert_close(ours, expected, rtol, what=""):
-    """All entries within rtol of the largest."""
-    ours, expected = np.asarray(ours), np.asarray(expected)
-    assert ours.shape == expected.shape, f"{what}: shape {ours.shape}, expected {expected.shape}"
-    scale = max(1.0, np.abs(expected).max(initial=0))
-    far = np.argwhere(~(np.abs(ours - expected) <= rtol * scale))               # NaN is far from everything
-    if len(far):
-        i = tuple(far[0])
-        raise AssertionError(f"{what}: {len(far)} of {ours.size} entries differ, at {i} {ours[i]}, expected {expected[i]}")
-
-
 @each_regime
 @each_function
 def test_G1_G2_gradients(function, regime):
@@ -279,105 +190,6 @@ def test_fast_rules_equal_the_plain_ones(function, kernels):
                     assert_close(x.grad, d, 1e-12)
 
     for_all(cases(function, "distinct"), check, size(3, 30))
-
-
-@each_function
-def test_G3_gradients_are_linear_in_g(function):
-    """G3: B(0) = 0 and B(a·u + b·v) = a·B(u) + b·B(v)."""
-    def check(case):
-        u, v = upstream(case, np.random.default_rng(2)), upstream(case, np.random.default_rng(3))
-        zero, mixed, u, v = (gradients(case, g) for g in (0 * u, 0.75 * u - 2 * v, u, v))
-        assert all(not d.any() for d in zero)
-        for m, du, dv in zip(mixed, u, v):
-            assert_close(m, 0.75 * du - 2 * dv, 1e-12)
-
-    for_all(cases(function, "distinct"), check, size(5, 50))
-    for_all(cases(function, "ones"), check, size(5, 50))
-
-
-@pytest.mark.parametrize("dtype, rtol", [(np.float64, 1e-12), (np.float32, 1e-5)])
-@pytest.mark.parametrize("function", sorted(LINEAR, key=name_of), ids=name_of)
-def test_G4_adjoint_identity(function, dtype, rtol, kernels):
-    """G4: ⟨g, y⟩ = Σ ⟨x, ∂⟨g, y⟩/∂x⟩ over inputs in which y is linear; no differences, so rounding only."""
-    def check(case):
-        g = upstream(case).astype(dtype)
-        gy = (g * case.call([a.astype(dtype) for a in case.arrays()])).astype(np.float64)
-        names = [k for k, v in case.inputs.items() for _ in (v if isinstance(v, list) else [v])]
-        ds = gradients(case, g, dtype)
-        for group in LINEAR[function]:
-            xdx = [(x * d).ravel() for name, x, d in zip(names, case.arrays(), ds) if name in group]
-            xdx = np.concatenate(xdx)
-            scale = max(1.0, np.abs(gy).sum(), np.abs(xdx).sum())
-            assert abs(gy.sum() - xdx.sum()) <= rtol * scale, f"inputs {group}: {gy.sum()} and {xdx.sum()}"
-
-    for regime in REGIMES:
-        for_all(cases(function, regime), check, size(6, 170))
-
-
-# ---- what a gradient must not do ----------------------------------------------------------------
-
-@each_function
-def test_G5_nothing_is_changed_and_nothing_is_shared(function, kernels):
-    """G5: inputs and g keep their bits; gradients have the inputs' shape and dtype and their own memory."""
-    def check(case):
-        arrays, g = case.arrays(), upstream(case)
-        before = [a.tobytes() for a in arrays + [g]]
-        settings = repr(case.settings)
-        xs = as_tensors(arrays)
-        y = case.call(xs)
-        value = y.numpy().copy()
-        y.backward(g)
-        assert [a.tobytes() for a in arrays + [g]] == before and repr(case.settings) == settings
-        assert [x.numpy().tobytes() for x in xs] == before[:-1] and np.array_equal(y.numpy(), value)
-        grads = [x.grad for x in xs]
-        assert [(d.shape, d.dtype) for d in grads] == [(a.shape, a.dtype) for a in arrays]
-        theirs = [g, y.numpy(), *(x.numpy() for x in xs)]
-        for i, d in enumerate(grads):
-            assert isinstance(d, np.ndarray) and not any(np.may_share_memory(d, a) for a in theirs + grads[:i])
-        assert all(not np.may_share_memory(x.numpy(), a) for x, a in zip(xs, arrays))
-        found = gradients(case, g)              # by sn.grad
-        assert all(not np.may_share_memory(d, a) for i, d in enumerate(found) for a in [g, *found[:i]])
-
-    for_all(cases(function, "distinct"), check, size(4, 50))
-    for_all(cases(function, "equal"), check, size(4, 50))
-
-
-@each_function
-def test_G7_calls_do_not_remember_each_other(function, kernels):
-    """G7: the same call gives the same bits; another forward in between changes nothing; .grad adds up."""
-    def check(pair):
-        one, other = pair
-        g = upstream(one)
-        first = [d.tobytes() for d in gradients(one, g)]
-        xs, others = as_tensors(one.arrays()), as_tensors(other.arrays())
-        y, z = one.call(xs), other.call(others)
-        z.backward(upstream(other))
-        y.backward(g)
-        assert [x.grad.tobytes() for x in xs] == first
-        one.call(xs).backward(g)
-        assert all(np.array_equal(x.grad, 2 * d) for x, d in zip(xs, gradients(one, g)))
-        kept = [x.grad.tobytes() for x in xs]
-        sn.grad(one.call(xs), xs, g=g)
-        assert [x.grad.tobytes() for x in xs] == kept              # sn.grad leaves .grad alone
-
-    drawn = cases(function, "distinct")
-    for_all(drawn.flatmap(lambda one: drawn.map(lambda other: (one, other))), check, size(3, 50))
-
-
-@each_function
-def test_float32(function, kernels):
-    """float32 in, float32 out and back; the numbers are those of float64 up to float32's rounding."""
-    def check(case):
-        g = upstream(case).astype(np.float32)
-        xs = as_tensors([a.astype(np.float32) for a in case.arrays()])
-        y = case.call(xs)
-        y.backward(g)
-        assert [t.dtype for t in [y, *xs]] + [x.grad.dtype for x in xs] == [np.float32] * (1 + 2 * len(xs))
-        assert_close(y.numpy(), case.call(case.arrays()), 1e-5)
-        for x, d in zip(xs, gradients(case, g)):
-            assert_close(x.grad, d, 1e-4)
-
-    for_all(cases(function, "distinct"), check, size(4, 50))
 
 
 # ---- forwards -----------------------------------------------------------------------------------
