@@ -8,7 +8,7 @@
     def shift_loop(x, y, a, b): …      compiled by Numba when first called, kept on disk by kernel_cache.py
 
 Importing compiles nothing, and Numba itself is imported by the first fast call.  Without Numba the
-references run, and a warning says so once.  A @jit function may call those of its own file only.
+references run, and a warning says so once.  A @jit function may call others, of its own file or imported by name.
 """
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def prepare() -> None:
 class jit:
     """Decorator: a loop for Numba to compile on its first call.  flags: the fastmath flags it needs."""
     waiting: dict[int, list[jit]] = {}          # by file: functions that call each other compile together
-    lock = threading.Lock()
+    lock = threading.RLock()
 
     def __init__(self, function: Callable | None = None, *, flags: set | None = None):
         self.flags = flags or set()
@@ -148,6 +148,11 @@ class jit:
             together = jit.waiting.get(id(scope), [])
             for one in together:
                 scope[one.function.__name__] = njit(one.function, nogil=True, fastmath=one.flags, error_model="numpy")
+            for name, value in scope.items():
+                if isinstance(value, jit) and value not in together:       # imported from another file
+                    if value.compiled is None:
+                        value.compile()
+                    scope[name] = value.compiled
             for one in together:                # only now, when all names they call are in place
                 one.compiled = scope[one.function.__name__]
             jit.waiting.pop(id(scope), None)

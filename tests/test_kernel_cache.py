@@ -106,6 +106,17 @@ def test_K6_a_constant_of_another_module(cache):
         assert (module.loop(10), compilations(module)) == (10 + value, compiled)
 
 
+def test_K6_an_edit_of_a_loop_in_another_file(cache):
+    """Its machine code is in that of the loop that calls it."""
+    helper, caller = "from scratchnet.kernel import jit\n@jit\ndef scaled(x):\n    return x * 2.0\n", \
+        "from scratchnet.kernel import jit\nfrom helper import scaled\n@jit\ndef loop(x):\n    return scaled(x) + 1\n"
+    for old, new, result, compiled in (("2.0", "2.0", 7, 2), ("2.0", "3.0", 10, 2), ("2.0", "2.0", 7, 0),
+                                       ("2.0", "3.0", 10, 0), ("@jit\n", "@jit(flags={'nsz'})\n", 7, 2)):
+        learner(helper.replace(old, new), "helper")
+        module = learner(caller)
+        assert (module.loop(3.0), compilations(module)) == (result, compiled)
+
+
 def test_K6_equal_time_and_size_and_an_old_pyc(tmp_path):
     """As after reinstalling a wheel, or two edits within a second."""
     path, home = tmp_path / "learner.py", {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}

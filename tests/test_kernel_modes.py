@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("numba")
 
-from scratchnet.kernel import jit
 from tests.kernel_tools import ROOT, python
 
 
@@ -49,15 +48,6 @@ def test_K5_kernels_with_bounds_checked_and_without_compiling(setting, tmp_path)
 
 
 # ---- rules for the source -----------------------------------------------------------------------
-
-def test_a_compiled_loop_calls_helpers_of_its_own_file_only():
-    """K6: Numba notices an edit of the file a loop is in, not of another file that it calls into."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("scratchnet."):
-            for thing in vars(module).values():
-                function = thing.function if isinstance(thing, jit) else getattr(thing, "py_func", None)
-                assert function is None or function.__module__ == name, f"{name} uses {function} of another file"
-
 
 @pytest.mark.parametrize("word", ["prange", "fastmath=True", "guvectorize", "parallel=True"])
 def test_words_that_kernels_do_without(word):
