@@ -16,7 +16,7 @@ from pathlib import Path
 import scratchnet as sn
 from card_examples import EXAMPLES
 from cards import card, index
-from scratchnet.kernel import Kernel
+from scratchnet.kernel import Kernel, jit
 from scratchnet.op import Op
 from sources import DOCS, first_line, ops, place, source
 
@@ -49,16 +49,17 @@ def api() -> str:
 
 
 def helpers(function) -> list:
-    """The functions of the same file that a fast kernel calls, also from the functions inside it, and what those call."""
-    found, codes = [], [function.__code__]
-    while codes:
-        code = codes.pop(0)
-        codes += [c for c in code.co_consts if inspect.iscode(c)]
+    """The functions of the same file that a fast kernel calls, the loops of any file, and what those call."""
+    found, todo = [], [(function.__code__, function.__globals__)]
+    while todo:
+        code, scope = todo.pop(0)
+        todo += [(c, scope) for c in code.co_consts if inspect.iscode(c)]
         for name in code.co_names:
-            f = inspect.unwrap(function.__globals__.get(name))
-            if inspect.isfunction(f) and f.__module__ == function.__module__ and f not in found:
+            f = inspect.unwrap(scope.get(name))
+            loop = isinstance(scope.get(name), jit) or hasattr(scope.get(name), "py_func")     # not yet compiled, or compiled
+            if inspect.isfunction(f) and f not in found and (f.__module__ == function.__module__ or loop):
                 found.append(f)
-                codes.append(f.__code__)
+                todo.append((f.__code__, f.__globals__))
     return found
 
 

@@ -140,8 +140,8 @@ class Conv2d(Layer):
         self.b = parameter(np.zeros(filters, np.float32)) if bias else None
         self.settings = dict(stride=stride, padding=padding, dilation=dilation)
 
-    def forward(self, x: Array, relu: bool = False) -> Tensor:
-        return (ops.conv2d_relu if relu else ops.conv2d)(x, self.w, self.b, **self.settings)
+    def forward(self, x: Array, **relu) -> Tensor:
+        return (ops.conv2d_relu if relu else ops.conv2d)(x, self.w, self.b, **self.settings, **relu)
 
 
 class ConvTranspose2d(Layer):
@@ -153,8 +153,8 @@ class ConvTranspose2d(Layer):
         self.b = parameter(np.zeros(channels, np.float32)) if bias else None
         self.settings = dict(stride=stride, padding=padding, output_padding=output_padding, dilation=dilation)
 
-    def forward(self, x: Array, relu: bool = False) -> Tensor:
-        return (ops.conv_transpose2d_relu if relu else ops.conv_transpose2d)(x, self.w, self.b, **self.settings)
+    def forward(self, x: Array, **relu) -> Tensor:
+        return (ops.conv_transpose2d_relu if relu else ops.conv_transpose2d)(x, self.w, self.b, **self.settings, **relu)
 
 
 class BatchNorm(Layer):
@@ -227,8 +227,7 @@ class Sequential(Layer):
         while todo:
             layer = todo.pop(0)
             if todo and joined.fit(layer, todo[0]):
-                del todo[0]
-                x = layer(x, relu=True)
+                x = layer(x, slope=getattr(todo.pop(0), "slope", 0.0))
             else:
                 x = layer(x)
         return x
@@ -249,8 +248,9 @@ class joined:
 
     @staticmethod
     def fit(layer: Layer, after: Layer) -> bool:
-        replaced = any(op.replacements for op in (ops.relu, ops.conv2d, ops.conv2d_transpose))     # by sn.replaced
-        return joined.on and type(layer) in (Conv2d, ConvTranspose2d) and type(after) is ReLU and not replaced
+        relu = type(after) is ReLU or type(after) is LeakyReLU and after.slope >= 0
+        return joined.on and relu and type(layer) in (Conv2d, ConvTranspose2d) \
+            and not any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose))     # by sn.replaced
 
 
 class ReLU(Layer):

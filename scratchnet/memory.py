@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-LEAST = 1 << 18                                 # bytes; malloc keeps smaller ones by itself
+LEAST = 1 << 16                                 # bytes; malloc keeps smaller ones by itself
 shelf: dict[int, list[np.ndarray]] = {}         # idle memory, by size: powers of 2 (pages never touched cost nothing)
 
 

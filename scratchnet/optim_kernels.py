@@ -3,7 +3,7 @@ import numpy as np
 
 from .kernel import jit, kernel, parallel
 
-BLOCK = 1 << 16                                 # numbers that a thread takes at a time; small parameters are one block
+BLOCK = 1 << 18                                 # numbers that a thread takes at a time; small parameters are one block
 
 
 @kernel(writes=3)

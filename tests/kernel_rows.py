@@ -35,14 +35,15 @@ def some_geometry(d):
 def conv_y(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
     b = numbers((F,)) if d.pick(True, False) else None
-    return numbers((N, C, *HW)), numbers((F, C, *KL)), b, *pairs(settings), d.pick(False, True)
+    return numbers((N, C, *HW)), numbers((F, C, *KL)), b, *pairs(settings), d.pick(None, 0.0, 0.25)
 
 
 def conv_dx(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
     b = numbers((C,)) if d.pick(True, False) else None
     g = numbers((N, F, *IJ))
-    return g, numbers((F, C, *KL)), b, HW, *pairs(settings), d.pick(False, True), where(d, numbers, g.shape)
+    y = where(d, numbers, g.shape)
+    return g, numbers((F, C, *KL)), b, HW, *pairs(settings), d.pick(0.0, 0.25, *[None] * (y is None)), y
 
 
 def conv_dw(d, numbers):
@@ -52,18 +53,18 @@ def conv_dw(d, numbers):
 
 def conv_dw_db(d, numbers):
     x, g, *rest = conv_dw(d, numbers)
-    return x, g, *rest, where(d, numbers, g.shape)
+    return x, g, *rest, where(d, numbers, g.shape), d.pick(0.0, 0.25)
 
 
 def conv_y_dw_db(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
     x = numbers((N, C, *HW))
-    return x, numbers((F, C, *KL)), numbers((N, F, *IJ)), *pairs(settings), where(d, numbers, x.shape)
+    return x, numbers((F, C, *KL)), numbers((N, F, *IJ)), *pairs(settings), where(d, numbers, x.shape), d.pick(0.0, 0.25)
 
 
 def where(d, numbers, shape):
-    """A ReLU's output, or None."""
-    return np.maximum(numbers(shape), 0) if d.pick(True, False) else None
+    """The output of a ReLU, perhaps a leaky one; or None."""
+    return np.maximum(numbers(shape), d.pick(0, -1)) if d.pick(True, False) else None
 
 
 def images(d, numbers):

@@ -19,8 +19,8 @@ REASONS = {
         "normalize_fast: …ame: per_channel(d, x)[None] for name, d … → …ame: per_channel(d, var)[None] for name, d …",
         "conv2d_fast: …dw_db(x, g, w.shape[2:], s, p, d) if 'w'… → …dw_db(x, g, w.shape[-2:], s, p, d) if 'w'…",
         "conv_y_dw_db: …rence(x, g, w.shape[2:], s, p, d), x.sum… → …rence(x, g, w.shape[-2:], s, p, d), x.sum…",
-        "conv2d_relu_fast: …dw_db(x, g, w.shape[2:], s, p, d, y) if … → …dw_db(x, g, w.shape[-2:], s, p, d, y) if …",
-        "conv2d_relu_fast: …g, w, None, x.shape[2:], s, p, d, False,… → …g, w, None, x.shape[-2:], s, p, d, False,…",
+        "conv2d_relu_fast: …dw_db(x, g, w.shape[2:], s, p, d, y, slo… → …dw_db(x, g, w.shape[-2:], s, p, d, y, slo…",
+        "conv2d_relu_fast: …g, w, None, x.shape[2:], s, p, d, slope,… → …g, w, None, x.shape[-2:], s, p, d, slope,…",
     ],
     "a sum over the same axes, named in another order or from the other end": [
         "conv2d_db: return sum(g, axis=(0, 2, 3)) → return sum(g, axis=(2, 0, 3))",
@@ -50,17 +50,18 @@ REASONS = {
         "…ro, gamma * s, zero), **{name: per_chann…",
         "conv2d_fast: ….shape[2:], s, p, d) if 'x' in want else None → ….shape[2:], s, p, d)",
         "conv2d_fast: ….shape[2:], s, p, d) if 'w' in want else (None, channel_sum(g)) → ….shape[2:], s, p, d)",
-        "conv2d_relu_fast: …ape[2:], s, p, d, y) if want & {'w', 'b'} else (None, None) → …ape[2:], s, p, d, y)",
-        "conv2d_relu_fast: …s, p, d, y) if want & {'w', 'b'} else (No… → …s, p, d, y) if want | {'w', 'b'} else (No…",
-        "conv2d_relu_fast: …s, p, d, y) if want & {'w', 'b'} else (None, None) → "
-        "…s, p, d, y) if want else (None, None)",
-        "conv2d_relu_fast: …2:], s, p, d, y) if want & {'w', 'b'} else (Non… → "
-        "…2:], s, p, d, y) if {'w', 'b'} else (Non…",
-        "conv2d_relu_fast: …, s, p, d, False, y) if 'x' in want else None, 'w': dw, 'b': db} → "
-        "…, s, p, d, False, y), 'w': dw, 'b': db}",
+        "conv2d_relu_fast: …, s, p, d, y, slope) if want & {'w', 'b'} else (None, None) → …, s, p, d, y, slope)",
+        "conv2d_relu_fast: …, y, slope) if want & {'w', 'b'} else (No… → …, y, slope) if want | {'w', 'b'} else (No…",
+        "conv2d_relu_fast: …, y, slope) if want & {'w', 'b'} else (None, None) → "
+        "…, y, slope) if want else (None, None)",
+        "conv2d_relu_fast: … p, d, y, slope) if want & {'w', 'b'} else (Non… → "
+        "… p, d, y, slope) if {'w', 'b'} else (Non…",
+        "conv2d_relu_fast: …, s, p, d, slope, y) if 'x' in want else None, 'w': dw, 'b': db} → "
+        "…, s, p, d, slope, y), 'w': dw, 'b': db}",
     ],
     "the two arrays have one shape, or one dtype: the forward, or the engine, has made sure": [
         "var_fast: …el(), np.zeros_like(m.ravel()))} → …el(), np.zeros_like(g.ravel()))}",
+        "back: …0, 1, slope).astype(g.dtype) → …0, 1, slope).astype(y.dtype)",
         "bce_with_logits_dlogits: return per_item(g, logits.shape, reduction) *… → "
         "return per_item(g, target.shape, reduction) *…",
         "mse_dpred: return per_item(g, pred.shape, reduction) *… → return per_item(g, target.shape, reduction) *…",
@@ -132,6 +133,8 @@ REASONS = {
         "normalize_fast: …nnel(x, mean, var, gamma) or beta_shape != m… → …nnel(x, mean, var, g) or beta_shape != m…",
         "normalize_fast: …annel(x, mean, var, gamma) or beta_shape != m… → "
         "…annel(x, mean, var, x) or beta_shape != m…",
+        "normalize_fast: …annel(x, mean, var, gamma) or beta_shape != m… → "
+        "…annel(x, mean, var, var) or beta_shape != m…",
         "normalize_fast: …ean, var, gamma) or beta_shape != mean.shape: → …ean, var, gamma) or want != mean.shape:",
         "normalize_fast: …ean, var, gamma) or beta_shape != mean.shape: → …ean, var, gamma) or eps != mean.shape:",
         "normalize_fast: …a) or beta_shape != mean.shape: → …a) or beta_shape != var.shape:",

@@ -60,12 +60,14 @@ def off_the_kink(convolution, inputs: dict, settings: dict) -> tuple:
 
 @draws(conv_relu.conv2d_relu)
 def _(d):
-    return off_the_kink(sn.conv2d, *TABLE[sn.conv2d](d))
+    inputs, settings = off_the_kink(sn.conv2d, *TABLE[sn.conv2d](d))
+    return inputs, {**settings, **d.pick({}, {"slope": 0.25})}
 
 
 @draws(conv_relu.conv2d_transpose_relu)
 def _(d):
-    return off_the_kink(conv.conv2d_transpose, *TABLE[conv.conv2d_transpose](d))
+    inputs, settings = off_the_kink(conv.conv2d_transpose, *TABLE[conv.conv2d_transpose](d))
+    return inputs, {**settings, **d.pick({}, {"slope": 0.25})}
 
 
 @draws(conv.conv2d_weight)

@@ -55,15 +55,15 @@ def _(g, w, b=None, *, size, stride=1, padding=0, dilation=1):
 
 
 @reference_of(conv_relu.conv2d_relu)
-def _(x, w, b=None, **settings):
+def _(x, w, b=None, slope=0.0, **settings):
     z = REFERENCE[sn.conv2d](x, w, b, **settings)
-    return np.where(z.real > 0, z, 0)
+    return np.where(z.real > 0, z, slope * z)
 
 
 @reference_of(conv_relu.conv2d_transpose_relu)
-def _(g, w, b=None, **settings):
+def _(g, w, b=None, slope=0.0, **settings):
     z = REFERENCE[conv.conv2d_transpose](g, w, b, **settings)
-    return np.where(z.real > 0, z, 0)
+    return np.where(z.real > 0, z, slope * z)
 
 
 @reference_of(conv.conv2d_weight)

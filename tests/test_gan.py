@@ -79,7 +79,7 @@ def test_M_E7_each_step_reaches_one_player_only(penalty, kernels):
 @pytest.mark.parametrize("line, wrong", [
     ("fake = fake.detach() ", "fake = fake "),                                   # D's gradient enters G
     ("game.generator(gan.discriminator(fake))", "game.generator(gan.discriminator(fake.detach()))"),
-    ("with frozen(gan.discriminator):", "if True:"),                             # D's parameters get G's gradient
+    ("with frozen(gan.discriminator), joined():", "with joined():"),              # D's parameters get G's gradient
     ("game.discriminator(r, f)", "game.discriminator(r.detach(), f.detach())"),
     ("game.discriminator(r, f)", "game.discriminator(r, f.detach())"),           # D learns from real images only
     ("game.discriminator(r, f)", "game.discriminator(r.detach(), f)"),

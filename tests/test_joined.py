@@ -1,4 +1,4 @@
-"""`layers.joined`: a convolution and the ReLU behind it as one op, with the same bits."""
+"""`layers.joined`: a convolution and the ReLU behind it, leaky or not, as one op, with the same bits."""
 from contextlib import nullcontext
 
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 
 import scratchnet as sn
 from scratchnet import layers as L, models
-from scratchnet.models import autoencoder, vae
+from scratchnet.models import autoencoder, gan, vae
 from scratchnet.op import Op
 
 JOINED = {"conv2d_relu", "conv2d_transpose_relu"}
@@ -17,11 +17,12 @@ def ops_of(y: sn.Tensor) -> set[str]:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_joined_gives_the_same_bits(kernels, dtype):
+@pytest.mark.parametrize("relu", [L.ReLU, L.LeakyReLU, lambda: L.LeakyReLU(0.2), lambda: L.LeakyReLU(1.5), lambda: L.LeakyReLU(0.0)])
+def test_joined_gives_the_same_bits(relu, kernels, dtype):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((19, 1, 12, 9)).astype(dtype)
-    net = L.Sequential(L.Conv2d(1, 5, 3, stride=2, padding=1, rng=0), L.ReLU(), L.Conv2d(5, 3, (2, 3), bias=False, rng=1),
-                       L.ReLU(), L.ConvTranspose2d(3, 2, 4, stride=2, padding=1, rng=2), L.ReLU(),
+    net = L.Sequential(L.Conv2d(1, 5, 3, stride=2, padding=1, rng=0), relu(), L.Conv2d(5, 3, (2, 3), bias=False, rng=1),
+                       relu(), L.ConvTranspose2d(3, 2, 4, stride=2, padding=1, rng=2), relu(),
                        L.ConvTranspose2d(2, 1, 3, rng=3)).astype(dtype)
     net.load_state({name: a + 0.01 * rng.standard_normal(a.shape).astype(dtype) for name, a in net.state().items()})     # biases, too
     found = {}
@@ -43,15 +44,17 @@ def test_joined_only_what_belongs_together():
     class Own(L.Conv2d):
         def forward(self, x): return super().forward(2 * x)
     cases = [((L.Conv2d(1, 2, 3), L.ReLU()), True), ((L.ConvTranspose2d(1, 2, 3), L.ReLU()), True),
-             ((L.Conv2d(1, 2, 3), L.LeakyReLU()), False), ((L.Conv2d(1, 2, 3), L.BatchNorm(2), L.ReLU()), False),
+             ((L.Conv2d(1, 2, 3), L.LeakyReLU()), True), ((L.Conv2d(1, 2, 3), L.LeakyReLU(-0.1)), False),
+             ((L.Conv2d(1, 2, 3), L.Tanh()), False), ((L.Conv2d(1, 2, 3), L.BatchNorm(2), L.ReLU()), False),
              ((Own(1, 2, 3), L.ReLU()), False)]
     for layers, expected in cases:
         net = L.Sequential(*layers).astype(np.float64)
         with L.joined():
             assert bool(JOINED & ops_of(net(x))) == expected, layers
         assert not JOINED & ops_of(net(x))                     # outside, never
-    with L.joined(), sn.replaced(sn.relu, "x", lambda g, y: 0 * g):              # a learner's rule is what runs
-        assert not JOINED & ops_of(L.Sequential(L.Conv2d(1, 2, 3), L.ReLU()).astype(np.float64)(x))
+    for op, layer in ((sn.relu, L.ReLU()), (sn.leaky_relu, L.LeakyReLU())):      # a learner's rule is what runs
+        with L.joined(), sn.replaced(op, "x", lambda g: 0 * g):
+            assert not JOINED & ops_of(L.Sequential(L.Conv2d(1, 2, 3), layer).astype(np.float64)(x))
     with pytest.raises(RuntimeError), L.joined():
         raise RuntimeError
     assert not L.joined.on
@@ -60,7 +63,19 @@ def test_joined_only_what_belongs_together():
 @pytest.mark.parametrize("model, step", [(models.VAE(rng=0), lambda m, o, x: vae.train_step(m, o, x, rng=0)),
                                          (models.Autoencoder(2, "conv", rng=0), autoencoder.train_step)])
 def test_training_steps_are_joined(model, step, monkeypatch):
-    seen, record = [], Op.record
-    monkeypatch.setattr(Op, "record", lambda self, *a: seen.append(self.name) or record(self, *a))
+    seen = ops_recorded(monkeypatch)
     step(model, sn.optim.Adam(model.parameters()), np.zeros((2, 1, 28, 28), np.float32))
     assert JOINED <= set(seen) and "conv2d" not in seen
+
+
+def test_steps_of_a_gan_are_joined(monkeypatch):
+    model, seen = models.GAN(64, rng=0), ops_recorded(monkeypatch)
+    optimisers = [sn.optim.Adam(net.parameters()) for net in (model.generator, model.discriminator)]
+    gan.train_step(model, optimisers, np.zeros((2, 1, 28, 28), np.float32), rng=0)
+    assert seen.count("conv2d_relu") == 6 and "conv2d" not in seen
+
+
+def ops_recorded(monkeypatch) -> list[str]:
+    seen, record = [], Op.record
+    monkeypatch.setattr(Op, "record", lambda self, *a: seen.append(self.name) or record(self, *a))
+    return seen

@@ -33,6 +33,16 @@ def test_K3_same_bits_for_every_number_of_threads(name, dtype):
 
 
 @each_kernel
+def test_K3_same_bits_for_every_size_of_the_pieces(name, monkeypatch):
+    """As they are for users: the fixture makes them smaller."""
+    args = real(name, 34)
+    expected = bits(name, args)
+    monkeypatch.undo()
+    with sn.use_kernels("numba"):
+        assert bits(name, args) == expected
+
+
+@each_kernel
 def test_K4_same_bits_every_time(name):
     sn.set_threads(4)
     args = real(name, 34)
@@ -42,7 +52,7 @@ def test_K4_same_bits_every_time(name):
 def within_reach(function) -> list[np.ndarray]:
     """The arrays in a function's closure, also those in lists and objects there and in the closures of functions there."""
     cells = [cell.cell_contents for cell in function.__closure__ or () if cell != types.CellType()]           # not the empty ones
-    each = [v for c in cells for v in (c if isinstance(c, list) else vars(c).values() if isinstance(c, Rows) else [c])]
+    each = [v for c in cells for v in (c if isinstance(c, (list, tuple)) else vars(c).values() if isinstance(c, Rows) else [c])]
     return [v for v in each if isinstance(v, np.ndarray)] + \
         [a for v in each if isinstance(v, types.FunctionType) for a in within_reach(v)]
 
@@ -72,6 +82,7 @@ def writes(work, blocks: int) -> list[np.ndarray]:
 @each_kernel
 def test_K4_no_two_blocks_write_to_the_same_memory(name, monkeypatch):
     """A race that no run has lost so far is one all the same."""
+    sn.set_threads(3)
     seen = []
 
     def spy(work, blocks):

@@ -24,7 +24,7 @@ from typing import Callable, Iterator, NamedTuple
 
 import numpy as np
 
-from ..layers import Array, Layer
+from ..layers import Array, Layer, joined
 from ..optim import Optimiser
 from ..rng import generator
 from ..tensor import Tensor
@@ -115,7 +115,8 @@ def discriminator_step(gan: GAN, optimiser: Optimiser, real: Tensor, fake: Tenso
     """
     check_optimiser("discriminator", gan.discriminator, optimiser)
     fake = fake.detach()                                       # a constant from here on: G gets no gradient
-    r, f = gan.discriminator(real), gan.discriminator(fake)
+    with joined():
+        r, f = gan.discriminator(real), gan.discriminator(fake)
     loss = total = game.discriminator(r, f)
     extra = None
     if penalty is not None and optimiser.t % penalty.every == 0:           # seldom, but the heavier
@@ -136,7 +137,7 @@ def generator_step(gan: GAN, optimiser: Optimiser, fake: Tensor, game: Game = no
     Shapes  fake (N,1,28,28), as gan(z) made it → ().    Errors, Source  those of discriminator_step.
     """
     check_optimiser("generator", gan.generator, optimiser)
-    with frozen(gan.discriminator):                            # gradients pass through D and leave nothing there
+    with frozen(gan.discriminator), joined():                  # gradients pass through D and leave nothing there
         loss = game.generator(gan.discriminator(fake))
     check_finite(loss, "generator", optimiser)
     optimiser.zero_grad()

@@ -14,7 +14,7 @@ from .. import memory
 from ..kernel import jit, kernel, parallel
 
 LANES = {"reassoc", "nsz", "contract"}
-IMAGES = 16                                     # that a thread takes at a time
+NUMBERS = 1 << 20                               # that a thread takes at a time: fewer are done before a second one is awake
 
 
 def but_channels(x) -> tuple:
@@ -34,11 +34,12 @@ def per_channel(a, x):
 def by_images(loop, *arrays) -> None:
     """loop(*pieces), each piece some images of an array (N,C,…) seen as (N,C,pixels), in parallel."""
     rows = [a.reshape(*a.shape[:2], math.prod(a.shape[2:])) for a in arrays]
+    images = max(1, NUMBERS * len(rows[0]) // max(1, rows[0].size))
 
     def work(todo):
         for block in todo:
-            loop(*(a[IMAGES * block:IMAGES * (block + 1)] for a in rows))
-    parallel(work, -(-len(rows[0]) // IMAGES))
+            loop(*(a[images * block:images * (block + 1)] for a in rows))
+    parallel(work, -(-len(rows[0]) // images))
 
 
 @kernel

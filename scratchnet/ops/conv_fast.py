@@ -11,14 +11,16 @@ Why it is fast: only the columns of a few channels and image rows exist at a tim
 cache, are used at once, for both y and dw where both are wanted, and never reach main memory.
 """
 from functools import lru_cache
+from math import gcd
 
 import numpy as np
 
 from .. import memory
-from ..kernel import jit, parallel
+from ..kernel import contiguous, jit, parallel
 from .conv_checks import out_size
 from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_y, conv_y_dw_db
-from .lanes import LANES, Lanes, buffer, up
+from .lanes import LANES, fill, lanes_in, lanes_size, load, store, sum_rows, up
+from .products import product, product_transposed
 
 RUN = 4096            # bytes of a row of cols used at a time, at most: 8 to 12 such rows fill the L1 cache
 ROWS = 160            # rows of cols at a time, at most: 160 × 4096 bytes stay in the L2 cache
@@ -27,8 +29,8 @@ ROWS = 160            # rows of cols at a time, at most: 160 × 4096 bytes stay 
 
 
 @conv_y.fast
-def conv_y_fast(x, w, b, stride, padding, dilation, relu=False):
-    return correlate(x, w, b, None, w.shape[2:], stride, padding, dilation, relu)[0]
+def conv_y_fast(x, w, b, stride, padding, dilation, slope=None):
+    return correlate(x, w, b, None, w.shape[2:], stride, padding, dilation, after=slope)[0]
 
 
 @conv_dw.fast
@@ -37,72 +39,72 @@ def conv_dw_fast(x, g, size, stride, padding, dilation):
 
 
 @conv_dw_db.fast
-def conv_dw_db_fast(x, g, size, stride, padding, dilation, y=None):
-    return correlate(x, None, None, g, size, stride, padding, dilation, g_where=y)[1:3]
+def conv_dw_db_fast(x, g, size, stride, padding, dilation, y=None, slope=0.0):
+    return correlate(x, None, None, g, size, stride, padding, dilation, g_where=y, slope=slope)[1:]
 
 
 @conv_y_dw_db.fast
-def conv_y_dw_db_fast(x, w, g, stride, padding, dilation, y=None):
-    out, dw, _, db = correlate(x, w, None, g, w.shape[2:], stride, padding, dilation, x_where=y)
-    return out, dw, db
+def conv_y_dw_db_fast(x, w, g, stride, padding, dilation, y=None, slope=0.0):
+    return correlate(x, w, None, g, w.shape[2:], stride, padding, dilation, x_where=y, slope=slope, sum_x=True)
 
 
-def correlate(x, w, b, g, size, stride, padding, dilation, relu=False, x_where=None, g_where=None):
-    """(y, dw, Σ g, Σ x): y = conv2d(x, w, b) if w is given, dw = conv2d_weight(x, g) if g is given; one im2col for both.
+def correlate(x, w, b, g, size, stride, padding, dilation, *,
+              after=None, x_where=None, g_where=None, slope=0.0, sum_x=False):
+    """(y, dw, db): y = conv2d(x, w) + b if w is given, dw = conv2d_weight(x, g) if g is given; one im2col for both.
 
-    The sums are those over each channel, made together with dw.  relu: the positive part of y.
-    x_where, g_where: x and g count only where these are above 0.
+    after              slope of a leaky ReLU for y
+    x_where, g_where   where they are not above 0, x and g are multiplied by `slope` first
+    db                 the sum of g, or of x, over each channel
     """
-    F = len(w) if g is None else g.shape[1]
-    plan = Plan(x.shape[1:], F, size, stride, padding, dilation, x.dtype)
-    blocks, want_y, want_dw = -(-len(x) // LANES), w is not None, g is not None
-    filters = np.zeros((up(F, 5), plan.pieces * plan.rows), x.dtype)
-    if want_y:
-        filters[:F, :plan.CKL] = w.reshape(F, -1)
-    filters = np.ascontiguousarray(filters.reshape(up(F, 5), plan.pieces, plan.rows).transpose(1, 0, 2))
-    y = memory.empty((len(x) if want_y else 0, F, plan.I, plan.J), x.dtype)
-    parts = np.zeros((blocks if want_dw else 1, up(F), plan.pieces * plan.rows), x.dtype)  # dw, block by block
-    g_sums, x_sums = np.zeros((blocks, F), x.dtype), np.zeros((blocks, x.shape[1]), x.dtype)
+    N, C, F = *x.shape[:2], len(w) if g is None else g.shape[1]
+    plan, blocks, dtype = Plan(x.shape[1:], F, size, stride, padding, dilation, x.dtype), -(-N // LANES), x.dtype
+    filters = np.zeros((plan.pieces, up(F, 5) if w is not None else 0, plan.rows), dtype)
+    for piece, some in plan.some_channels(filters, w):
+        piece[:F, :some.shape[1]] = some
+    y = memory.empty((N if w is not None else 0, F, plan.I, plan.J), dtype)
+    dw = memory.empty((blocks if g is not None else 0, up(F), plan.pieces * plan.rows), dtype)          # block by block
+    db = np.empty((len(dw), C if sum_x else F), dtype)
+    inputs = flat(x), flat(x_where, dtype), flat(g, dtype), flat(g_where, dtype), filters, bias(b, F, dtype)
+    outputs = flat(y), dw, db
+    slopes = dtype.type(slope), dtype.type(1 if after is None else after)
 
     def work(todo):
-        image, cols = plan.image(), plan.columns(plan.rows)
-        out, incoming = plan.output(want_y), plan.output(want_dw)
+        scratch, fresh = plan.scratch(), True
         for block in todo:
-            image.load(x, block, x_where)
-            if want_dw:
-                incoming.load(g, block, g_where)
-                incoming.sum(g_sums[block])
-                image.sum(x_sums[block])
-            if want_y:
-                out.fill(b)
-            block_conv(image.array, filters, out.array, incoming.array, parts[block if want_dw else 0], cols,
-                       plan.layout, plan.I, plan.CKL, plan.chunk, want_y, want_dw)
-            if want_y:
-                out.store(y, block, relu)
+            correlate_block(block, *inputs, *outputs, sum_x, *slopes, *scratch, fresh, *plan.facts)
+            fresh = False
     parallel(work, blocks)
-    dw = parts.sum(axis=0)[:F, :plan.CKL].reshape(F, x.shape[1], *size) if want_dw else None
-    return y, dw, g_sums.sum(axis=0), x_sums.sum(axis=0)
+    return y, dw.sum(axis=0)[:F, :C * size[0] * size[1]].reshape(F, C, *size), db.sum(axis=0)
 
 
 @conv_dx.fast
-def conv_dx_fast(g, w, b, size, stride, padding, dilation, relu=False, y=None):
-    (N, F), C = g.shape[:2], w.shape[1]
-    plan = Plan((C, *size), F, w.shape[2:], stride, padding, dilation, g.dtype)
-    filters = np.zeros((plan.pieces, up(plan.rows, 5), up(F)), g.dtype)
-    for piece, ckl in zip(filters, range(0, plan.CKL, plan.rows)):
-        rows = w.reshape(F, -1)[:, ckl:ckl + plan.rows].T
-        piece[:len(rows), :F] = rows
-    x = memory.empty((N, C, *size), g.dtype)
+def conv_dx_fast(g, w, b, size, stride, padding, dilation, slope=None, y=None):
+    (N, F), C, dtype = g.shape[:2], w.shape[1], g.dtype
+    plan = Plan((C, *size), F, w.shape[2:], stride, padding, dilation, dtype)
+    filters = np.zeros((plan.pieces, up(plan.rows, 5), up(F)), dtype)
+    for piece, some in plan.some_channels(filters, w):
+        piece[:some.shape[1], :F] = some.T
+    x = memory.empty((N, C, *size), dtype)
+    arrays = flat(g), flat(y, dtype), filters, bias(b, C, dtype), flat(x)
+    slopes = dtype.type(slope or 0), dtype.type(1 if slope is None or y is not None else slope)
 
     def work(todo):
-        out, image, cols = plan.output(), plan.image(), plan.columns(filters.shape[1])
+        scratch, fresh = plan.scratch(), True
         for block in todo:
-            out.load(g, block, y)
-            image.fill(b)
-            block_transpose(out.array, filters, image.array, cols, plan.layout, plan.I, plan.CKL, plan.chunk, plan.rows)
-            image.store(x, block, relu)
+            transpose_block(block, *arrays, *slopes, *scratch, fresh, *plan.facts)
+            fresh = False
     parallel(work, -(-N // LANES))
     return x
+
+
+def flat(x, dtype=None):
+    """x (N,C,H,W) as (N,C,H·W); if there is none, one without images."""
+    x = x if x is not None else contiguous(np.empty((0, 1, 1, 1), dtype))
+    return x.reshape(*x.shape[:2], x.shape[2] * x.shape[3])
+
+
+def bias(b, channels, dtype):
+    return b if b is not None else contiguous(np.zeros(channels, dtype))
 
 
 @lru_cache(maxsize=256)
@@ -116,62 +118,105 @@ class Plan:
         height = max(H + p, s * (I - 1) + d * (K - 1) + 1)
         u, v = np.arange(H)[:, None] + p, np.arange(W) + q
         at = (u * t * width + v % t * width + v // t).ravel()              # where each pixel of x stands
-        self.CKL, self.layout = C * K * L, (t * width, width, J, K, L, s, t, d, e)
-        self.chunk = min(I, max(1, RUN // (LANES * J * dtype.itemsize)))   # image rows at a time
-        self.pieces = -(-self.CKL // ROWS)
-        self.rows = up(-(-self.CKL // self.pieces))                        # rows (c,k,l) of cols at a time
-        border, pixels, none = np.setdiff1d(np.arange(height * t * width), at), np.arange(I * J), np.arange(0)
-        self.image = lambda: Lanes(C, at, border, dtype)
-        self.output = lambda needed=True: Lanes(F if needed else 0, pixels, none, dtype)
-        self.columns = lambda rows: buffer(rows, LANES * self.chunk * J, dtype)
+        most = max(1, ROWS // (K * L))                                     # channels at a time,
+        self.channels = up(-(-C // -(-C // most)), 4 // gcd(4, K * L)) if C > most else C      # of which all but the last
+        self.rows = up(self.channels * K * L)                              # pieces have a multiple of 4 rows of cols
+        self.pieces = -(-C // self.channels)
+        chunk = min(I, max(1, RUN // (LANES * J * dtype.itemsize)))        # image rows at a time
+        border = np.setdiff1d(np.arange(height * t * width), at)           # where none does
+        self.facts = ((C, F, I, chunk, self.channels, self.rows),          # sizes,
+                      (t * width, width, J, K, L, s, t, d, e),             # layout of a padded image,
+                      (at, border, np.arange(I * J), np.arange(0)))        # and places
+        self.size = lanes_size(self.channels, height * t * width, H * W) + 2 * lanes_size(F, I * J, I * J) \
+            + up(self.rows, 20) * (LANES * chunk * J + 16)                 # see `divide`
+        self.dtype, self.pair = dtype, np.dtype("f8" if dtype == "f4" else "c16")
 
-# ---- a block of sixteen images ------------------------------------------------------------------------
+    def some_channels(self, filters, w):
+        """(piece of `filters`, what of w belongs there, as (F, channels·K·L)), one after the other; nothing where w is None."""
+        for p in range(self.pieces if w is not None else 0):
+            yield filters[p], w[:, p * self.channels:(p + 1) * self.channels].reshape(len(w), -1)
+
+    def scratch(self):
+        """Memory for one block, as numbers and as pairs of them."""
+        numbers = memory.empty((self.size,), self.dtype)
+        return numbers, numbers.view(self.pair)
+
+
+# ---- a block of sixteen images: into lanes, a few image rows i and rows (c,k,l) of cols at a time, and back ------------
+# fresh: the scratch memory has just been lent, and holds no zeros yet.
 
 
 @jit
-def block_conv(x, w, y, g, dw, cols, layout, I, CKL, chunk, want_y, want_dw):
-    """y += w · im2col(x) and/or dw += g · im2col(x)ᵀ: a few image rows i and rows (c,k,l) of cols at a time."""
-    pieces, _, rows = w.shape
-    J = layout[2]
-    for i0 in range(0, I, chunk):
-        i1 = min(i0 + chunk, I)
-        start, n = i0 * J, (i1 - i0) * J
-        for piece in range(pieces):
-            first = piece * rows
-            last = min(first + rows, CKL)
-            im2col(x, cols, layout, first, last - first, i0, i1)
-            for row in range(last - first, rows):
-                for a in range(16 * n):
-                    cols[row, a] = 0
+def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch, pairs, fresh,
+                    sizes, layout, places):
+    """y = w · im2col(x) + b  and/or  dw[block] = g · im2col(x)ᵀ"""
+    image, out, above, cols = divide(scratch, pairs, fresh, sizes, layout, places)
+    (C, F, I, chunk, channels, rows), (_, _, J, K, L, _, _, _, _) = sizes, layout
+    want_y, want_dw = len(y) > 0, len(g) > 0
+    if want_y:
+        fill(out, b)
+    if want_dw:
+        load(above, g, 0, F, block, g_where, slope)
+        dw[block] = 0
+        if not sum_x:
+            sum_rows(above, db[block])
+    for piece in range(len(w)):
+        first = piece * channels
+        last = min(first + channels, C)
+        load(image, x, first, last, block, x_where, slope)
+        if want_dw and sum_x:
+            sum_rows(image, db[block, first:last])
+        cols[(last - first) * K * L:rows] = 0
+        for i0 in range(0, I, chunk):
+            i1 = min(i0 + chunk, I)
+            start, n = i0 * J, (i1 - i0) * J
+            im2col(image.array, cols, layout, last - first, i0, i1)
             if want_y:
-                product(w[piece], cols, y, 0, start, n, True)
+                product(w[piece], cols, out.array, 0, start, n, True)
             if want_dw:
-                product_transposed(g, cols, dw, start, first, n)
+                product_transposed(above.array, cols[:rows], dw[block], start, piece * rows, n)
+    if want_y:
+        store(out, y, 0, F, block, after)
 
 
 @jit
-def block_transpose(g, w, x, cols, layout, I, CKL, chunk, rows):
-    """x += col2im(wᵀ · g), in the same pieces."""
-    pieces, J = w.shape[0], layout[2]
-    for i0 in range(0, I, chunk):
-        i1 = min(i0 + chunk, I)
-        start, n = i0 * J, (i1 - i0) * J
-        for piece in range(pieces):
-            first = piece * rows
-            last = min(first + rows, CKL)
-            product(w[piece], g, cols, start, 0, n, False)
-            col2im(cols, x, layout, first, last - first, i0, i1)
+def transpose_block(block, g, g_where, w, b, x, slope, after, scratch, pairs, fresh, sizes, layout, places):
+    """x = col2im(wᵀ · g) + b"""
+    image, _, above, cols = divide(scratch, pairs, fresh, sizes, layout, places)
+    (C, F, I, chunk, channels, rows), J = sizes, layout[2]
+    load(above, g, 0, F, block, g_where, slope)
+    for piece in range(len(w)):
+        first = piece * channels
+        last = min(first + channels, C)
+        fill(image, b[first:last])
+        for i0 in range(0, I, chunk):
+            i1 = min(i0 + chunk, I)
+            start, n = i0 * J, (i1 - i0) * J
+            product(w[piece], above.array, cols, start, 0, n, False)
+            col2im(cols, image.array, layout, last - first, i0, i1)
+        store(image, x, first, last, block, after)
+
+
+@jit
+def divide(scratch, pairs, fresh, sizes, layout, places):
+    """The scratch memory as lanes of x, of y and of g, and as cols."""
+    (C, F, I, chunk, channels, rows), J, (at, border, pixels, none) = sizes, layout[2], places
+    image = lanes_in(scratch, pairs, 0, channels, at, border, fresh)
+    out = lanes_in(scratch, pairs, image.end, F, pixels, none, fresh)
+    above = lanes_in(scratch, pairs, out.end, F, pixels, none, fresh)
+    columns, rows = 16 * chunk * J + 16, (rows + 19) // 20 * 20
+    return image, out, above, scratch[above.end:above.end + rows * columns].reshape(rows, columns)
 
 
 # ---- im2col and its adjoint, in lanes -----------------------------------------------------------------
 
 
 @jit
-def im2col(x, cols, layout, first, rows, i0, i1):
-    """cols[(c,k,l) - first, (i,j,n)] = x[c, s·i+d·k, t·j+e·l, n] for i0 <= i < i1, x padded, in lanes."""
+def im2col(x, cols, layout, channels, i0, i1):
+    """cols[(c,k,l), (i,j,n)] = x[c, s·i+d·k, t·j+e·l, n] for some channels c and i0 <= i < i1, x padded, in lanes."""
     line, width, J, K, L, s, t, d, e = layout
-    for row in range(rows):
-        ck, l = divmod(first + row, L)
+    for row in range(channels * K * L):
+        ck, l = divmod(row, L)
         c, k = divmod(ck, K)
         tap = d * k * line + e * l % t * width + e * l // t
         for i in range(i0, i1):
@@ -181,76 +226,14 @@ def im2col(x, cols, layout, first, rows, i0, i1):
 
 
 @jit
-def col2im(cols, x, layout, first, rows, i0, i1):
-    """x[c, s·i+d·k, t·j+e·l, n] += cols[(c,k,l) - first, (i,j,n)]: the adjoint of im2col, the same loops."""
+def col2im(cols, x, layout, channels, i0, i1):
+    """x[c, s·i+d·k, t·j+e·l, n] += cols[(c,k,l), (i,j,n)]: the adjoint of im2col, the same loops."""
     line, width, J, K, L, s, t, d, e = layout
-    for row in range(rows):
-        ck, l = divmod(first + row, L)
+    for row in range(channels * K * L):
+        ck, l = divmod(row, L)
         c, k = divmod(ck, K)
         tap = d * k * line + e * l % t * width + e * l // t
         for i in range(i0, i1):
             here, there = cols[row, 16 * (i - i0) * J:], x[c, 16 * (tap + s * i * line):]
             for jn in range(16 * J):
                 there[jn] += here[jn]
-
-
-# ---- two matrix products --------------------------------------------------------------------------------
-
-
-@jit(flags={"contract"})
-def product(a, b, y, b0, y0, n, add):
-    """y[:, y0:y0+n] = a · b[:, b0:b0+n], or += if add.  b0, y0, n count pixels, sixteen columns each.
-
-    Rows of a: a multiple of 5, columns: of 4.  Four rows of b are added to five rows of y in one pass: 9 loads and
-    5 stores for 20 multiply-adds, with the twenty numbers of a in registers, of which there are 32 (4×4: a sixth
-    slower, 6×4 and 5×5: some percent).  The five rows of y stay in the L1 cache while all of b passes by.
-    range(16 * n) tells LLVM that whole registers suffice: no scalar loop for a remainder, which would take the
-    registers away.
-    """
-    b0, b1, y0, y1 = 16 * b0, 16 * (b0 + n), 16 * y0, 16 * (y0 + n)
-    for m in range(0, a.shape[0], 5):
-        ya, yb, yc, yd, ye = y[m, y0:y1], y[m+1, y0:y1], y[m+2, y0:y1], y[m+3, y0:y1], y[m+4, y0:y1]
-        if not add:
-            for j in range(16 * n):
-                ya[j] = yb[j] = yc[j] = yd[j] = ye[j] = 0
-        for p in range(0, a.shape[1], 4):
-            ba, bb, bc, bd = b[p, b0:b1], b[p+1, b0:b1], b[p+2, b0:b1], b[p+3, b0:b1]
-            a00, a01, a02, a03 = a[m, p], a[m, p+1], a[m, p+2], a[m, p+3]
-            a10, a11, a12, a13 = a[m+1, p], a[m+1, p+1], a[m+1, p+2], a[m+1, p+3]
-            a20, a21, a22, a23 = a[m+2, p], a[m+2, p+1], a[m+2, p+2], a[m+2, p+3]
-            a30, a31, a32, a33 = a[m+3, p], a[m+3, p+1], a[m+3, p+2], a[m+3, p+3]
-            a40, a41, a42, a43 = a[m+4, p], a[m+4, p+1], a[m+4, p+2], a[m+4, p+3]
-            for j in range(16 * n):
-                u, v, w, x = ba[j], bb[j], bc[j], bd[j]
-                s = ya[j] + a00 * u + a01 * v + a02 * w + a03 * x
-                t = yb[j] + a10 * u + a11 * v + a12 * w + a13 * x
-                q = yc[j] + a20 * u + a21 * v + a22 * w + a23 * x
-                r = yd[j] + a30 * u + a31 * v + a32 * w + a33 * x
-                z = ye[j] + a40 * u + a41 * v + a42 * w + a43 * x
-                ya[j], yb[j], yc[j], yd[j], ye[j] = s, t, q, r, z
-
-
-@jit(flags={"contract", "reassoc", "nsz"})
-def product_transposed(a, b, y, a0, y0, n):
-    """y[:, y0:] += a[:, a0:a0+n] · b[:, :n]ᵀ.  a0, n count pixels, sixteen columns each.  Rows of y, b: multiples of 4.
-
-    Sixteen dot products at once: 8 loads for 16 multiply-adds, sixteen sums in registers. `reassoc` allows LLVM
-    to split each sum over the sixteen lanes of its register (always in the same way: the bits do not vary).
-    """
-    a0, a1 = 16 * a0, 16 * (a0 + n)
-    for f in range(0, y.shape[0], 4):
-        aa, ab, ac, ad = a[f, a0:a1], a[f+1, a0:a1], a[f+2, a0:a1], a[f+3, a0:a1]
-        for p in range(0, b.shape[0], 4):
-            ba, bb, bc, bd = b[p, :16*n], b[p+1, :16*n], b[p+2, :16*n], b[p+3, :16*n]
-            s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = y.dtype.type(0)
-            s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = y.dtype.type(0)
-            for j in range(16 * n):
-                s00 += aa[j] * ba[j]; s01 += aa[j] * bb[j]; s02 += aa[j] * bc[j]; s03 += aa[j] * bd[j]
-                s10 += ab[j] * ba[j]; s11 += ab[j] * bb[j]; s12 += ab[j] * bc[j]; s13 += ab[j] * bd[j]
-                s20 += ac[j] * ba[j]; s21 += ac[j] * bb[j]; s22 += ac[j] * bc[j]; s23 += ac[j] * bd[j]
-                s30 += ad[j] * ba[j]; s31 += ad[j] * bb[j]; s32 += ad[j] * bc[j]; s33 += ad[j] * bd[j]
-            ya, yb, yc, yd, q = y[f], y[f+1], y[f+2], y[f+3], y0 + p
-            ya[q] += s00; ya[q+1] += s01; ya[q+2] += s02; ya[q+3] += s03
-            yb[q] += s10; yb[q+1] += s11; yb[q+2] += s12; yb[q+3] += s13
-            yc[q] += s20; yc[q+1] += s21; yc[q+2] += s22; yc[q+3] += s23
-            yd[q] += s30; yd[q+1] += s31; yd[q+2] += s32; yd[q+3] += s33

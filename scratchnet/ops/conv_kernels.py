@@ -15,20 +15,20 @@ def windows(x, size, s, p, d):
 
 
 @kernel
-def conv_y(x, w, b, s, p, d, relu=False):
-    """y[n,f,i,j] = Σ_ckl cols[n,c,k,l,i,j] · w[f,c,k,l] + b[f]; relu: its positive part"""
+def conv_y(x, w, b, s, p, d, slope=None):
+    """y[n,f,i,j] = Σ_ckl cols[n,c,k,l,i,j] · w[f,c,k,l] + b[f];  slope: then a leaky ReLU (0: ReLU)"""
     y = np.einsum("ncklij,fckl->nfij", windows(x, w.shape[2:], s, p, d), w, optimize=True)
     y = y if b is None else y + b[:, None, None]
-    return np.maximum(y, 0) if relu else y
+    return leaky(y, slope)
 
 
 @kernel
-def conv_dx(g, w, b, size, s, p, d, relu=False, y=None):
+def conv_dx(g, w, b, size, s, p, d, slope=None, y=None):
     """x[n,c, s·i+d·k−p, s·j+d·l−p] += Σ_f g[n,f,i,j] · w[f,c,k,l]: windows overlap, so one tap at a time.
 
-    relu: the positive part of x + b.    y: g counts only where y > 0.
+    slope: then a leaky ReLU (0: ReLU); or, if y is given, g times slope first, where y is not above 0: back through it.
     """
-    cols = np.einsum("nfij,fckl->ncklij", kept(g, y), w, optimize=True)
+    cols = np.einsum("nfij,fckl->ncklij", back(g, y, slope), w, optimize=True)
     N, C, K, L, I, J = cols.shape
     (H, W), (P, Q) = size, p
     x = np.zeros((N, C, H + 2 * P, W + 2 * Q), cols.dtype)
@@ -36,7 +36,7 @@ def conv_dx(g, w, b, size, s, p, d, relu=False, y=None):
         x[:, :, d[0]*k:d[0]*k + s[0]*I:s[0], d[1]*l:d[1]*l + s[1]*J:s[1]] += cols[:, :, k, l]
     x = x[:, :, P:P + H, Q:Q + W]
     x = np.ascontiguousarray(x) if b is None else x + b[:, None, None]
-    return np.maximum(x, 0) if relu else x
+    return leaky(x, slope if y is None else None)
 
 
 @kernel
@@ -46,19 +46,24 @@ def conv_dw(x, g, size, s, p, d):
 
 
 @kernel
-def conv_dw_db(x, g, size, s, p, d, y=None):
-    """(conv_dw, Σ_nij g): for filters and bias, one pass over g.    y: g counts only where y > 0."""
-    g = kept(g, y)
+def conv_dw_db(x, g, size, s, p, d, y=None, slope=0.0):
+    """(conv_dw, Σ_nij g): for filters and bias, one pass over g.    y: g times slope first, where y is not above 0."""
+    g = back(g, y, slope)
     return conv_dw.reference(x, g, size, s, p, d), g.sum(axis=(0, 2, 3))
 
 
 @kernel
-def conv_y_dw_db(x, w, g, s, p, d, y=None):
-    """(conv_y, conv_dw, Σ_nuv x): what a transposed convolution gives back of x, from one im2col.    y: x counts only where y > 0."""
-    x = kept(x, y)
+def conv_y_dw_db(x, w, g, s, p, d, y=None, slope=0.0):
+    """(conv_y, conv_dw, Σ_nuv x): what a transposed convolution gives back of x, from one im2col.  y, slope: as above."""
+    x = back(x, y, slope)
     return conv_y.reference(x, w, None, s, p, d), conv_dw.reference(x, g, w.shape[2:], s, p, d), x.sum(axis=(0, 2, 3))
 
 
-def kept(g, y):
-    """g where y > 0, else 0; without y, g."""
-    return g if y is None else g * (y > 0)
+def leaky(x, slope):
+    """x, and slope·x where it is below 0; slope None: x."""
+    return x if slope is None else np.maximum(x, 0) if slope == 0 else np.where(x > 0, x, slope * x)
+
+
+def back(g, y, slope):
+    """g = ∂L/∂y for y = leaky(x, slope), as ∂L/∂x; without y, g."""
+    return g if y is None else g * np.where(y > 0, 1, slope).astype(g.dtype)

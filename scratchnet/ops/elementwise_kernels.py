@@ -8,6 +8,8 @@ import numpy as np
 from .. import memory
 from ..kernel import jit, kernel, parallel
 
+NUMBERS = 1 << 20                               # that a thread takes at a time: fewer are done before a second one is awake
+
 
 @kernel
 def positive_part(x):
@@ -81,13 +83,13 @@ def leaky_slope_loop(g, x, out, slope):
         out[i] = g[i] * (one if x[i] > zero else slope)
 
 
-def in_blocks(loop, *inputs, settings=(), size=1 << 18):
+def in_blocks(loop, *inputs, settings=()):
     """A new array, filled by loop(*pieces of inputs, piece of it, *settings), in parallel where there are several."""
     out = memory.empty(inputs[0].shape, inputs[0].dtype)
     flat = [a.reshape(-1) for a in (*inputs, out)]
 
     def work(todo):
         for block in todo:
-            loop(*(a[block * size:(block + 1) * size] for a in flat), *settings)
-    parallel(work, -(-out.size // size))
+            loop(*(a[block * NUMBERS:(block + 1) * NUMBERS] for a in flat), *settings)
+    parallel(work, -(-out.size // NUMBERS))
     return out

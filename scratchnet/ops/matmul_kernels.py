@@ -2,19 +2,20 @@
 
     y = x · w  (N,M)        dx = g · wᵀ  (N,D)        dw = xᵀ · g  (D,M)
 
-The fast versions take the products of conv_fast.py, over blocks that stay in the L2 cache, one block to a thread.
+The fast versions take the two of products.py, over blocks that stay in the L2 cache, one block to a thread.
 NumPy's BLAS chooses its loop by the processor's name: it may not know that a new one has 512-bit registers, which
-LLVM, compiling here, uses.  (Zen 5, one core, 128×784×512: OpenBLAS 0.3.31 107 GFLOP/s, these SPEED.)
+LLVM, compiling here, uses.  (Zen 5, one core, 128×784×512: OpenBLAS 0.3.31 107 GFLOP/s, these 171.)
 Products that are small, or whose width is no multiple of 16, stay with BLAS.
 """
 import numpy as np
 
 from .. import memory
-from ..kernel import kernel, parallel, thread_count
-from . import conv_fast
+from ..kernel import jit, kernel, parallel, thread_count
 from .lanes import LANES, buffer, up
+from .products import product, product_transposed
 
-LEAST, SMALL = 64, 1 << 22                      # each length, and their product: below, what is around the loops costs more
+LEAST, SMALL = 64, 1 << 22                      # each length, and their product: below, what is around the loops costs more,
+LARGE = 1 << 25                                 # and up to here, what waking a second thread costs
 DEPTH, WIDTH = 256, 512                         # a block of b: 256 × 512 float32 are half of an L2 cache
 
 
@@ -37,7 +38,7 @@ def matmul_dw(x, g):
 
 @matmul_dw.fast
 def matmul_dw_fast(x, g):
-    return rows_times(x.T, g) if fits(x.shape[1], *g.shape) else x.T @ g
+    return rows_times(x, g, turned=True) if fits(x.shape[1], *g.shape) else x.T @ g
 
 
 @kernel
@@ -57,45 +58,85 @@ def fits(rows: int, depth: int, width: int) -> bool:
     return min(rows, depth, width) >= LEAST and rows * depth * width >= SMALL and width % LANES == 0
 
 
-def rows_times(a, b):
-    """y[r,s] = Σ_k a[r,k] · b[k,s]: some rows r and columns s to a thread, some k at a time."""
-    (R, K), S = a.shape, b.shape[1]
-    depth, width, height = even(K, DEPTH, 4), even(S, WIDTH, LANES), up(-(-R // thread_count()), 5)
+def threads_for(rows: int, depth: int, width: int) -> int:
+    return thread_count() if rows * depth * width >= LARGE else 1
+
+
+def rows_times(a, b, turned=False):
+    """y[r,s] = Σ_k a[r,k] · b[k,s], or a[k,r] if turned: some rows r or columns s to a thread, some k at a time."""
+    (K, S), R = b.shape, a.shape[1] if turned else a.shape[0]
+    depth, pieces, tall = even(K, DEPTH, 4), threads_for(R, K, S), R > S
+    height = up(-(-R // pieces), 5) if tall else R
+    width = even(S, WIDTH, LANES) if tall else even(S, min(WIDTH, max(LEAST, -(-S // pieces))), LANES)
     y = memory.empty((up(R, 5), S), a.dtype)
     blocks = [(r, s) for s in range(0, S, width) for r in range(0, R, height)]
 
     def work(todo):
-        a_block, b_block = np.zeros((height, depth), a.dtype), buffer(depth, width, a.dtype)
+        a_block, b_block = buffer(up(height, 5), depth, a.dtype), buffer(depth, width, a.dtype)
         for block in todo:
             r, s = blocks[block]
-            m, n = min(height, R - r), min(width, S - s)
-            for k in range(0, K, depth):
-                d = min(depth, K - k)
-                a_block[:m, :d], a_block[:m, d:] = a[r:r + m, k:k + d], 0
-                b_block[:d, :n], b_block[d:] = b[k:k + d, s:s + n], 0
-                conv_fast.product(a_block[:up(m, 5)], b_block, y[r:], 0, s // LANES, n // LANES, k > 0)
+            rows_times_block(a, b, y, turned, r, min(height, R - r), s, min(width, S - s), depth, a_block, b_block)
     parallel(work, len(blocks))
     return y[:R]
+
+
+@jit
+def rows_times_block(a, b, y, turned, r, rows, s, columns, depth, a_block, b_block):
+    """y[r:r+rows, s:s+columns] = a[r:r+rows] · b[:, s:s+columns]"""
+    for k in range(0, len(b), depth):
+        d = min(depth, len(b) - k)
+        if turned:
+            for j in range(d):
+                for i in range(rows):
+                    a_block[i, j] = a[k + j, r + i]
+        else:
+            copy(a, r, k, rows, d, a_block)
+        copy(b, k, s, d, columns, b_block)
+        height, deep = (rows + 4) // 5 * 5, (d + 3) // 4 * 4               # as `product` wants them
+        a_block[rows:height, :deep] = 0
+        a_block[:rows, d:deep] = 0
+        b_block[d:deep] = 0
+        product(a_block[:height, :deep], b_block, y[r:], 0, s // 16, columns // 16, k > 0)
+
+
+@jit
+def copy(a, i, j, rows, columns, block):
+    """block = a[i:i+rows, j:j+columns]"""
+    for row in range(rows):
+        here, there = block[row], a[i + row, j:j + columns]
+        for n in range(columns):
+            here[n] = there[n]
 
 
 def rows_with_rows(a, b):
     """y[r,s] = Σ_k a[r,k] · b[s,k]: some rows s of b to a thread, some k at a time."""
     (R, K), S = a.shape, len(b)
-    depth, rows = even(K, 2 * DEPTH, LANES), even(S, WIDTH // 4, 4)
-    y = np.zeros((up(R), up(S)), a.dtype)
+    depth, rows = even(K, 2 * DEPTH, LANES), even(S, max(LEAST, -(-S // threads_for(R, K, S))), 4)
+    y = memory.empty((up(R), up(S)), a.dtype)
 
     def work(todo):
-        a_block, b_block = buffer(up(R), depth, a.dtype), buffer(rows, depth, a.dtype)
-        a_block[R:] = 0
+        a_block, b_block = buffer(up(R), depth, a.dtype), buffer(min(rows, WIDTH // 4), depth, a.dtype)
         for block in todo:
-            s, n = block * rows, min(rows, S - block * rows)
-            b_block[n:] = 0
-            for k in range(0, K, depth):
-                d = min(depth, K - k)
-                a_block[:R, :d], b_block[:n, :d] = a[:, k:k + d], b[s:s + n, k:k + d]
-                conv_fast.product_transposed(a_block, b_block[:up(n)], y, 0, s, d // LANES)
+            rows_with_rows_block(a, b, y, block * rows, min(rows, S - block * rows), depth, a_block, b_block)
     parallel(work, -(-S // rows))
     return y[:R, :S] if S == y.shape[1] else np.ascontiguousarray(y[:R, :S])
+
+
+@jit
+def rows_with_rows_block(a, b, y, s, rows, depth, a_block, b_block):
+    """y[:, s:s+rows] = a · b[s:s+rows]ᵀ"""
+    (R, K), most = a.shape, len(b_block)
+    y[:, s:(s + rows + 3) // 4 * 4] = 0
+    a_block[R:] = 0
+    for k in range(0, K, depth):
+        d = min(depth, K - k)
+        copy(a, 0, k, R, d, a_block)
+        for t in range(s, s + rows, most):
+            m = min(most, s + rows - t)
+            height = (m + 3) // 4 * 4                          # as `product_transposed` wants it
+            copy(b, t, k, m, d, b_block)
+            b_block[m:height] = 0
+            product_transposed(a_block, b_block[:height], y, 0, t, d // 16)
 
 
 def even(n: int, most: int, multiple: int) -> int:

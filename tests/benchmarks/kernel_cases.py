@@ -33,6 +33,12 @@ def moments() -> list[np.ndarray]:
     return [array(784, 512).copy(), array(784, 512).copy(), array(784, 512) ** 2]
 
 
+@lru_cache
+def maps() -> np.ndarray:
+    """A matrix near 1 and a constant near 0, for each image."""
+    return np.eye(2, 3) + 0.1 * array(128, 2, 3, dtype=np.float64)
+
+
 def regroup():
     """Labels of which every tenth is another."""
     n = np.arange(20000)
@@ -74,6 +80,7 @@ CASES = {
     "argmax_windows": ("128×64×14×14, 2×2", lambda: (array(128, 64, 14, 14), (2, 2), TWO, (0, 0))),
     "take_pixels": ("128×64×14×14 to 7×7", lambda: (array(128, 64, 14, 14), picked())),
     "put_pixels": ("128×64×7×7 to 14×14", lambda: (array(128, 64, 7, 7), picked(), (14, 14))),
+    "affine_images": ("x 128×1×28×28, maps turned by up to a tenth", lambda: (array(128, 1, 28, 28), maps())),
     "squares": (PIXELS, lambda: (array(20000, 784), array(10, 784))),
     "nearest": (PIXELS, lambda: (array(20000, 784), array(10, 784))),
     "nearest_sketched": (PIXELS + ", sketch made", lambda: (array(20000, 784), array(10, 784), sketched())),

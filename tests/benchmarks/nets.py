@@ -96,11 +96,13 @@ def our_dcgan(real: np.ndarray, rng) -> Step:
 
     def run():
         fake = G(rng.standard_normal((len(real), NOISE), np.float32))
-        loss_d = sn.bce_with_logits(D(real), ones) + sn.bce_with_logits(D(fake.detach()), zeros)
+        with sn.layers.joined():
+            loss_d = sn.bce_with_logits(D(real), ones) + sn.bce_with_logits(D(fake.detach()), zeros)
         adam_d.zero_grad()
         loss_d.backward()
         adam_d.step()
-        loss_g = sn.bce_with_logits(D(fake), ones)              # its gradients for D are computed, and not used
+        with sn.layers.joined():
+            loss_g = sn.bce_with_logits(D(fake), ones)          # its gradients for D are computed, and not used
         adam_g.zero_grad()
         loss_g.backward()
         adam_g.step()
