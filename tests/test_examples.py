@@ -1,10 +1,15 @@
-"""Every example runs headless at a small size; the VAE's run can be interrupted and resumed."""
+"""Every example runs headless at a small size, in a process of its own; the VAE's run can be interrupted and resumed.
+
+What the tests look at are the RUNS.  Those that the selected tests need are begun together, as many at a time as there
+are processors, and each is done once.
+"""
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +18,54 @@ import pytest
 import scratchnet as sn
 
 ROOT = Path(__file__).parent.parent
-VAE_RUN = ["examples/05_vae.py", "--data", "digits", "--train-images", "640", "--test-images", "640", "--batch", "64"]
-SMALL = ["--data", "digits", "--train-images", 640, "--test-images", 640, "--epochs", 1]
+OUT = "out dir é"                               # a folder's name as people choose them
+DIGITS = ["--data", "digits", "--train-images", 640]
+SMALL = [*DIGITS, "--test-images", 640, "--epochs", 1]
+VAE = ["05_vae.py", *DIGITS, "--test-images", 640, "--batch", 64]
+RUNS = {                                        # name -> script and options; OUT is in the run's own folder
+    "01": ["01_two_layer_net.py"],
+    "02": ["02_your_own_op.py"],
+    "03": ["03_spiral.py", "--steps", 600],
+    "04": ["04_classifier.py", "--data", "digits", "--epochs", 1, "--train-images", 3000],
+    "05": [*VAE, "--epochs", 2, "--out", OUT],
+    "05, one epoch": [*VAE, "--epochs", 1, "--out", OUT],
+    "06": ["06_autoencoder.py", *SMALL, "--out", OUT, "--network", "dense", "--wide", 5],
+    "07": ["07_ae_against_vae.py", *SMALL, "--out", OUT, "--pairs", 50, "--codes", 3],
+    "08": ["08_three_losses.py", *SMALL, "--out", OUT, "--kl-epochs", 1],
+    "08, KL only": ["08_three_losses.py", *SMALL, "--train-images", 6400, "--batch", 64, "--out", OUT],
+    "09": ["09_clusters.py", *DIGITS, "--epochs", 1, "--batch", 64, "--most", 4, "--starts", 2, "--out", OUT],
+    "10": ["10_deep_clustering.py", *SMALL, "--out", OUT, "--dec-epochs", 2, "--dec-batch", 64, "--every", 10],
+    "15": ["15_step_through.py"],
+    "16": ["16_inspect.py", "--data", "digits", "--steps", 3],
+}
+needs = pytest.mark.needs
 
 
-def run(args, cwd, **env):
-    args = [sys.executable, str(ROOT / args[0]), *map(str, args[1:])]
-    return subprocess.run(args, capture_output=True, text=True, cwd=cwd,
-                          env={**os.environ, "PYTHONPATH": str(ROOT), **env})
+def run(words, cwd):
+    script, *options = [cwd / OUT if word == OUT else str(word) for word in words]
+    return subprocess.run([sys.executable, ROOT / "examples" / script, *options], capture_output=True, text=True, cwd=cwd,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+def needed(test) -> list[str]:
+    return [name for mark in test.iter_markers("needs") for name in mark.args]
+
+
+@pytest.fixture(scope="module")
+def begun(request, tmp_path_factory):
+    """{name: (folder, future of the finished process)} of all runs that the selected tests need."""
+    names = dict.fromkeys(name for test in request.session.items for name in needed(test))
+    folders = {name: tmp_path_factory.mktemp("run") for name in names}
+    pool = ThreadPoolExecutor(os.cpu_count())
+    yield {name: (folder, pool.submit(run, RUNS[name], folder)) for name, folder in folders.items()}
+    pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture
+def ran(request, begun):
+    """(folder, finished process) of the run that the test needs; of several, a list."""
+    found = [(folder, future.result()) for folder, future in (begun[name] for name in needed(request.node))]
+    return found[0] if len(found) == 1 else found
 
 
 def last_line(done) -> str:
@@ -32,62 +77,65 @@ def is_picture(path: Path) -> bool:
     return path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and path.stat().st_size > 2000
 
 
-def test_01_two_layer_net(tmp_path):
-    line = last_line(run(["examples/01_two_layer_net.py"], tmp_path))
-    assert float(line.split()[-1]) < 1e-12
+@needs("01")
+def test_01_two_layer_net(ran):
+    assert float(last_line(ran[1]).split()[-1]) < 1e-12
 
 
-def test_02_your_own_op(tmp_path):
-    assert last_line(run(["examples/02_your_own_op.py"], tmp_path)).startswith("the wrong rule was caught: x: x is used 2 times")
+@needs("02")
+def test_02_your_own_op(ran):
+    assert last_line(ran[1]).startswith("the wrong rule was caught: x: x is used 2 times")
 
 
-def test_03_spiral(tmp_path):
-    line = last_line(run(["examples/03_spiral.py", "--steps", 600], tmp_path))
-    assert int(line.split()[0]) >= 285 and is_picture(tmp_path / "out/spiral.png")
+@needs("03")
+def test_03_spiral(ran):
+    folder, done = ran
+    assert int(last_line(done).split()[0]) >= 285 and is_picture(folder / "out/spiral.png")
 
 
-def test_04_classifier(tmp_path):
-    line = last_line(run(["examples/04_classifier.py", "--data", "digits", "--epochs", 1, "--train-images", 3000], tmp_path))
-    assert float(line.split()[0]) > 80
+@needs("04")
+def test_04_classifier(ran):
+    folder, done = ran
+    assert float(last_line(done).split()[0]) > 80
     for name in ("training", "mistakes", "filters"):
-        assert is_picture(tmp_path / f"out/classifier/{name}.png")
+        assert is_picture(folder / f"out/classifier/{name}.png")
 
 
-def test_15_step_through(tmp_path):
-    assert float(last_line(run(["examples/15_step_through.py"], tmp_path)).split()[-1]) <= 1e-15
+@needs("15")
+def test_15_step_through(ran):
+    assert float(last_line(ran[1]).split()[-1]) <= 1e-15
 
 
-def test_09_clusters(tmp_path):
+@needs("09")
+def test_09_clusters(ran):
     """The three facts about a cluster (number, majority digit, count) come from one place, and agree with the counts."""
-    done = run(["examples/09_clusters.py", "--data", "digits", "--epochs", 1, "--train-images", 640, "--batch", 64, "--most", 4,
-                "--starts", 2, "--out", tmp_path], tmp_path)
-    assert "wrote 14 pictures, metrics.json and model.npz" in last_line(done)
+    out = ran[0] / OUT
+    assert "wrote 14 pictures, metrics.json and model.npz" in last_line(ran[1])
     names = [*(f"cluster_{j}" for j in range(10)), "who_is_where", "centres", "inertia", "over_k"]
-    assert all(is_picture(tmp_path / f"{name}.png") for name in names)
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert all(is_picture(out / f"{name}.png") for name in names)
+    metrics = json.loads((out / "metrics.json").read_text())
     for view in ("pixels", "principal components", "codes", "whitened codes"):
         for split in ("train", "test"):
             assert 0 < metrics["results"][view][split]["accuracy"] <= metrics["results"][view][split]["purity"] <= 1
     assert metrics["results"]["pixels"]["test"]["accuracy"] > 0.3
-    assert [c["cluster"] for c in metrics["clusters"]] == list(range(10)) and sum(c["of"] for c in metrics["clusters"]) == 10_000
-    purity = sum(c["count"] for c in metrics["clusters"]) / 10_000
+    clusters = metrics["clusters"]
+    assert [c["cluster"] for c in clusters] == list(range(10)) and sum(c["of"] for c in clusters) == 10_000
+    purity = sum(c["count"] for c in clusters) / 10_000
     assert purity == pytest.approx(metrics["results"]["codes"]["test"]["purity"])
-def test_16_inspect(tmp_path):
-    assert last_line(run(["examples/16_inspect.py", "--data", "digits", "--steps", 3], tmp_path)) == "wrote 2 pages to out/inspect"
+
+
+@needs("16")
+def test_16_inspect(ran):
+    folder, done = ran
+    assert last_line(done) == "wrote 2 pages to out/inspect"
     for name in ("vae", "wrong"):
-        assert (tmp_path / f"out/inspect/{name}.html").stat().st_size < 5e6
+        assert (folder / f"out/inspect/{name}.html").stat().st_size < 5e6
 
 
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
-    """Two epochs in one go."""
-    folder = tmp_path_factory.mktemp("vae")
-    return folder, run([*VAE_RUN, "--epochs", 2, "--out", folder / "out dir é"], folder)
-
-
-def test_05_vae_writes_everything_it_promises(unbroken):
-    folder, done = unbroken
-    out = folder / "out dir é"
+@needs("05")
+def test_05_vae_writes_everything_it_promises(ran):
+    folder, done = ran
+    out = folder / OUT
     assert last_line(done) == f"wrote 10 pictures, metrics.json and checkpoint.npz to {out}"
     pictures = sorted(p.name for p in out.glob("*.png"))
     assert pictures == sorted(f"{n}.png" for n in (
@@ -100,12 +148,12 @@ def test_05_vae_writes_everything_it_promises(unbroken):
     assert not list(out.glob(".*")), "temporary files were left"
 
 
-def test_R1_resume_equals_an_unbroken_run_bit_for_bit(unbroken, tmp_path):
-    folder, _ = unbroken
-    for epochs, more in ((1, []), (2, ["--resume"])):
-        done = run([*VAE_RUN, "--epochs", epochs, "--out", tmp_path, *more], tmp_path)
-        assert done.returncode == 0, done.stderr
-    whole, parts = (sn.load(p / "checkpoint.npz") for p in (folder / "out dir é", tmp_path))
+@needs("05", "05, one epoch")
+def test_R1_resume_equals_an_unbroken_run_bit_for_bit(ran):
+    (unbroken, _), (folder, half) = ran
+    last_line(half)
+    last_line(run([*VAE, "--epochs", 2, "--out", OUT, "--resume"], folder))
+    whole, parts = (sn.load(p / OUT / "checkpoint.npz") for p in (unbroken, folder))
     for part in ("model", "optimiser"):
         for name, array in whole[part].items():
             np.testing.assert_array_equal(array, parts[part][name], err_msg=name)
@@ -114,7 +162,8 @@ def test_R1_resume_equals_an_unbroken_run_bit_for_bit(unbroken, tmp_path):
 
 
 def test_ctrl_c_leaves_a_checkpoint_to_resume_from(tmp_path):
-    args = [sys.executable, str(ROOT / "examples/05_vae.py"), "--data", "digits", "--out", str(tmp_path), "--epochs", "1"]
+    args = [sys.executable, str(ROOT / "examples/05_vae.py"), "--data", "digits", "--out", str(tmp_path), "--epochs", "1",
+            "--train-images", "10000", "--batch", "4", "--test-images", "640"]     # 2500 steps: more than one second
     process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
                                env={**os.environ, "PYTHONPATH": str(ROOT)})
     deadline = time.time() + 120
@@ -127,15 +176,15 @@ def test_ctrl_c_leaves_a_checkpoint_to_resume_from(tmp_path):
     assert sn.load(tmp_path / "checkpoint.npz")["history"] == "[]"
 
 
-@pytest.mark.parametrize("script, options, pictures", [
-    ("06_autoencoder.py", ["--network", "dense", "--wide", 5], "denoising gaps latent losses reconstructions topology"),
-    ("07_ae_against_vae.py", ["--pairs", 50, "--codes", 3], "codes gaps grids lines draws confidences losses strips"),
-    ("08_three_losses.py", ["--kl-epochs", 1], "latent draws losses terms"),
-    ("10_deep_clustering.py", ["--dec-epochs", 2, "--dec-batch", 64, "--every", 10], "augmented progress codes clusters who_is_where"),
+@pytest.mark.parametrize("pictures", [
+    pytest.param("denoising gaps latent losses reconstructions topology", marks=needs("06"), id="06"),
+    pytest.param("codes gaps grids lines draws confidences losses strips", marks=needs("07"), id="07"),
+    pytest.param("latent draws losses terms", marks=needs("08"), id="08"),
+    pytest.param("augmented progress codes clusters who_is_where", marks=needs("10"), id="10"),
 ])
-def test_06_to_10_write_everything_they_promise(script, options, pictures, tmp_path):
-    out = tmp_path / "out dir é"
-    done = run([f"examples/{script}", *SMALL, "--out", out, *options], tmp_path)
+def test_06_to_10_write_everything_they_promise(ran, pictures):
+    folder, done = ran
+    out = folder / OUT
     assert f"wrote {len(pictures.split())} pictures" in last_line(done) and last_line(done).endswith(str(out))
     assert sorted(p.stem for p in out.glob("*.png")) == sorted(pictures.split())
     assert all(is_picture(picture) for picture in out.glob("*.png"))
@@ -145,11 +194,11 @@ def test_06_to_10_write_everything_they_promise(script, options, pictures, tmp_p
 
 
 @pytest.mark.full
-def test_08_kl_only_collapses_and_says_so(tmp_path):
+@needs("08, KL only")
+def test_08_kl_only_collapses_and_says_so(ran):
     """Part E at a small size: what the three losses do is in the numbers already."""
-    done = run(["examples/08_three_losses.py", *SMALL, "--train-images", 6400, "--batch", 64, "--out", tmp_path], tmp_path)
-    last_line(done)
-    results = json.loads((tmp_path / "metrics.json").read_text())["results"]
+    last_line(ran[1])
+    results = json.loads((ran[0] / OUT / "metrics.json").read_text())["results"]
     assert results["KL only"]["test_kl"] < 0.01 and results["KL only"]["neighbour_accuracy"] <= 0.2
     assert results["KL only"]["test_reconstruction"] > 400 > 300 > results["both"]["test_reconstruction"]
 
@@ -159,9 +208,10 @@ def test_08_kl_only_collapses_and_says_so(tmp_path):
     (["--data", "cifar"], "invalid choice"),
     (["--resume", "--latent", "3"], "was made with --latent 2, not 3"),
 ])
-def test_wrong_options_get_a_sentence(unbroken, options, message):
-    folder, _ = unbroken
-    done = run([*VAE_RUN, "--out", folder / "out dir é", *options], folder)
+@needs("05")
+def test_wrong_options_get_a_sentence(ran, options, message):
+    folder, _ = ran
+    done = run([*VAE, "--out", OUT, *options], folder)
     assert done.returncode != 0 and message in done.stderr and "Traceback" not in done.stderr
 
 
