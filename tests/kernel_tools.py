@@ -51,30 +51,30 @@ def real(name: str, N: int, dtype=np.float32) -> tuple:
         return rng.standard_normal(shape).astype(dtype)
     ONE, TWO = (1, 1), (2, 2)
     where = np.arange(N * 32 * 49).reshape(N, 32, 7, 7) % 196
-    rows = {
-        "conv_y": (a(N, 32, 14, 14), a(64, 32, 3, 3), a(64), TWO, ONE, ONE),
-        "conv_dx": (a(N, 64, 7, 7), a(64, 32, 3, 3), a(32), (14, 14), TWO, ONE, ONE),
-        "conv_dw": (a(N, 32, 14, 14), a(N, 64, 7, 7), (3, 3), TWO, ONE, ONE),
-        "conv_dw_db": (a(N, 32, 14, 14), a(N, 64, 7, 7), (3, 3), TWO, ONE, ONE, a(N, 64, 7, 7)),
-        "conv_y_dw_db": (a(N, 32, 14, 14), a(64, 32, 3, 3), a(N, 64, 7, 7), TWO, ONE, ONE),
-        "channel_sum": (a(N, 32, 28, 28),),
-        "argmax_windows": (a(N, 32, 14, 14), TWO, TWO, (0, 0)),
-        "take_pixels": (a(N, 32, 14, 14), where),
-        "put_pixels": (a(N, 32, 7, 7), where, (14, 14)),
-        "positive_part": (a(N, 32, 28, 28),),
-        "where_positive": (a(N, 32, 28, 28), a(N, 32, 28, 28)),
-        "matmul_y": (a(128, 784), a(784, 528)),
-        "matmul_dw": (a(128, 784), a(128, 528)),
-        "matmul_dx": (a(128, 512), a(784, 512)),
-        "bce_slope": (a(N, 32, 28, 28), a(N, 32, 28, 28), abs(a(N, 32, 28, 28)), 0.5),
-        "leaky_part": (a(N, 32, 28, 28), 0.2),
-        "leaky_slope": (a(N, 32, 28, 28), a(N, 32, 28, 28), 0.2),
-        "channel_dots": (a(N, 32, 14, 14), a(N, 32, 14, 14), a(32)),
-        "channel_moments": (a(N, 32, 14, 14),),
-        "channel_scale": (a(N, 32, 14, 14), a(32), a(32), a(32)),
-        "adam_step": (a(784, 512), a(784, 512), a(784, 512) ** 2, a(784, 512), 0.9, 0.999, 1e-3, 2.0, 1e-8),
+    rows = {                                    # the row that is asked for, and no other, is drawn
+        "conv_y": lambda: (a(N, 32, 14, 14), a(64, 32, 3, 3), a(64), TWO, ONE, ONE),
+        "conv_dx": lambda: (a(N, 64, 7, 7), a(64, 32, 3, 3), a(32), (14, 14), TWO, ONE, ONE),
+        "conv_dw": lambda: (a(N, 32, 14, 14), a(N, 64, 7, 7), (3, 3), TWO, ONE, ONE),
+        "conv_dw_db": lambda: (a(N, 32, 14, 14), a(N, 64, 7, 7), (3, 3), TWO, ONE, ONE, a(N, 64, 7, 7)),
+        "conv_y_dw_db": lambda: (a(N, 32, 14, 14), a(64, 32, 3, 3), a(N, 64, 7, 7), TWO, ONE, ONE),
+        "channel_sum": lambda: (a(N, 32, 28, 28),),
+        "argmax_windows": lambda: (a(N, 32, 14, 14), TWO, TWO, (0, 0)),
+        "take_pixels": lambda: (a(N, 32, 14, 14), where),
+        "put_pixels": lambda: (a(N, 32, 7, 7), where, (14, 14)),
+        "positive_part": lambda: (a(N, 32, 28, 28),),
+        "where_positive": lambda: (a(N, 32, 28, 28), a(N, 32, 28, 28)),
+        "matmul_y": lambda: (a(128, 784), a(784, 528)),
+        "matmul_dw": lambda: (a(128, 784), a(128, 528)),
+        "matmul_dx": lambda: (a(128, 512), a(784, 512)),
+        "bce_slope": lambda: (a(N, 32, 28, 28), a(N, 32, 28, 28), abs(a(N, 32, 28, 28)), 0.5),
+        "leaky_part": lambda: (a(N, 32, 28, 28), 0.2),
+        "leaky_slope": lambda: (a(N, 32, 28, 28), a(N, 32, 28, 28), 0.2),
+        "channel_dots": lambda: (a(N, 32, 14, 14), a(N, 32, 14, 14), a(32)),
+        "channel_moments": lambda: (a(N, 32, 14, 14),),
+        "channel_scale": lambda: (a(N, 32, 14, 14), a(32), a(32), a(32)),
+        "adam_step": lambda: (a(784, 512), a(784, 512), a(784, 512) ** 2, a(784, 512), 0.9, 0.999, 1e-3, 2.0, 1e-8),
     }
-    return rows[name] if name in rows else large(name, dtype)
+    return rows[name]() if name in rows else large(name, dtype)
 
 
 def bits(name: str, args: tuple) -> tuple:
