@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -12,34 +13,8 @@ import pytest
 numba = pytest.importorskip("numba")
 
 from scratchnet import kernel_cache
+from tests.cache_tools import FRESH, SOURCE, X, compilations, learner, run
 from tests.kernel_tools import as_before, python      # noqa: F401  as_before: for every test
-
-
-SOURCE = """
-import math
-import numpy as np
-from scratchnet.kernel import jit
-
-FACTOR = 10.0
-TABLE = np.array([1.0, 2.0, 3.0])
-
-@jit
-def helper(x, plus=0.0):
-    return x * 2.0 + plus
-
-@jit(flags={"contract"})
-def total(x, start=0.5):
-    s = start
-    for i in range(len(x)):
-        s += helper(x[i]) + FACTOR + TABLE[1] + math.floor(math.pi)
-    return s
-
-@jit
-def other(x):
-    return x[len(x)]
-"""
-X = np.arange(3.0)                              # total(X) = 0.5 + 2·3 + 3·(10 + 2 + 3) = 51.5
-FRESH = 51.5
 
 
 @pytest.fixture
@@ -50,22 +25,20 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "scratchnet"
 
 
-def learner(source: str = SOURCE, name: str = "learner"):
-    """The module of this source, with nothing compiled, as a new process would see it."""
-    module = types.ModuleType(name)
-    sys.modules[name] = module
-    exec(compile(source, f"{name}.py", "exec"), vars(module))
-    return module
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A folder with the two entries that a run leaves behind."""
+    folder = tmp_path_factory.mktemp("kept")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba.config, "CACHE_DIR", str(folder))
+        assert run() == (FRESH, 2)
+    return folder / "scratchnet"
 
 
-def compilations(module) -> int:
-    return sum(sum(thing.stats.cache_misses.values()) for thing in vars(module).values() if hasattr(thing, "stats"))
-
-
-def run(source: str = SOURCE) -> tuple[float, int]:
-    """(total(X), how many loops were compiled for it)."""
-    module = learner(source)
-    return module.total(X), compilations(module)
+@pytest.fixture
+def warm(cache, kept):
+    """The cache as it is after a run."""
+    return shutil.copytree(kept, cache)
 
 
 def test_K6_a_second_run_compiles_nothing(cache):
@@ -88,9 +61,9 @@ def test_K6_a_second_run_compiles_nothing(cache):
     ("return x[len(x)]", "return x[0]     ", FRESH, 0),     # a loop that this one does not call
     ("import math", "import math\n\n\n# moved down", FRESH, 0),
 ])
-def test_K6_an_edit_leaves_no_old_number(cache, old, new, result, compiled):
+def test_K6_an_edit_leaves_no_old_number(warm, old, new, result, compiled):
     assert old in SOURCE
-    assert run() == (FRESH, 2)
+    assert run() == (FRESH, 0)
     assert run(SOURCE.replace(old, new)) == (result, compiled)
     assert run() == (FRESH, 0)                  # and back again
     assert run(SOURCE.replace(old, new)) == (result, 0)
@@ -216,9 +189,8 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("loop", ["helper", "total"])
-def test_K7_a_damaged_entry_is_compiled_anew(cache, damage, loop):
-    run()
-    entry, = cache.glob(f"learner.{loop}-*")
+def test_K7_a_damaged_entry_is_compiled_anew(warm, damage, loop):
+    entry, = warm.glob(f"learner.{loop}-*")
     DAMAGE[damage](entry)
     result, compiled = run()
     assert result == FRESH and compiled >= (loop == "total")        # a caller's entry has its helper inside
@@ -251,17 +223,16 @@ def test_K7_no_home(cache, monkeypatch, capfd):
     one_line(capfd, "home directory")
 
 
-def test_K7_a_folder_that_can_only_be_read(cache, monkeypatch, capfd):
+def test_K7_a_folder_that_can_only_be_read(warm, monkeypatch, capfd):
     """Also as the administrator, whom no permission keeps from writing."""
     def refuse(*_, **__): raise OSError(30, "Read-only file system")
-    run()
     monkeypatch.setattr(os, "replace", refuse)
     monkeypatch.setattr(os, "utime", refuse)
     monkeypatch.setattr(Path, "unlink", refuse)
     capfd.readouterr()
     assert run() == (FRESH, 0)                  # what is there can be used
     assert capfd.readouterr().err == ""
-    for entry in cache.glob("*.nbc"):
+    for entry in warm.glob("*.nbc"):
         entry.write_bytes(b"damaged")
     assert run() == run() == (FRESH, 2)
     one_line(capfd, "Read-only")
@@ -285,18 +256,17 @@ def test_K7_a_numba_that_cannot_pack_loops(cache, monkeypatch, capfd):
     one_line(capfd, "_reduce")
 
 
-def test_the_cache_keeps_what_was_used_last(cache, monkeypatch):
+def test_the_cache_keeps_what_was_used_last(warm, monkeypatch):
     monkeypatch.setattr(kernel_cache, "LIMIT", 4)
-    run()
-    for path in cache.iterdir():
+    for path in warm.iterdir():
         os.utime(path, (1, 1))                  # long ago
     for i in range(9):
-        path = cache / f"{i}.nbc.tmp"           # what killed processes leave counts as well
+        path = warm / f"{i}.nbc.tmp"           # what killed processes leave counts as well
         path.write_bytes(b"")
         os.utime(path, (100 + i, 100 + i))
     assert run() == (FRESH, 0)                  # used now
     learner().other(X)                          # one new entry, so others go
-    names = sorted(path.name.split("-")[0] for path in cache.iterdir())
+    names = sorted(path.name.split("-")[0] for path in warm.iterdir())
     assert names == ["8.nbc.tmp", "learner.helper", "learner.other", "learner.total"] or \
         names == ["7.nbc.tmp", "8.nbc.tmp", "learner.other", "learner.total"]      # total has helper inside
 

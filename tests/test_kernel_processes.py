@@ -11,9 +11,10 @@ import pytest
 numba = pytest.importorskip("numba")
 
 from scratchnet import kernel_cache
+from tests.cache_tools import FRESH, X, compilations, learner, run
 from tests.conftest import size
 from tests.kernel_tools import ROOT, as_before, forks, python      # noqa: F401  as_before: for every test
-from tests.test_kernel_cache import FRESH, X, cache, compilations, learner, run      # noqa: F401  cache: a fixture
+from tests.test_kernel_cache import cache      # noqa: F401  a fixture
 
 
 # ---- K8 -----------------------------------------------------------------------------------------
@@ -21,7 +22,7 @@ from tests.test_kernel_cache import FRESH, X, cache, compilations, learner, run 
 TOGETHER = """
 import os, random, signal, sys, tempfile, time
 import numba
-from tests.test_kernel_cache import X, compilations, learner
+from tests.cache_tools import X, compilations, learner
 rng = random.Random(0)
 SOURCE = '''
 from scratchnet.kernel import jit
@@ -50,6 +51,8 @@ def child():
 def status(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
+numba.config.CACHE_DIR = tempfile.mkdtemp(dir=sys.argv[2])
+run()                                           # so that Numba has loaded itself, once for all children
 for trial in range(int(sys.argv[1])):
     numba.config.CACHE_DIR = tempfile.mkdtemp(dir=sys.argv[2])
     assert [status(pid) for pid in [child() for _ in range(8)]] == [0] * 8         # eight at once
