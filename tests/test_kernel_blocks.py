@@ -18,7 +18,6 @@ from tests.kernel_tools import as_before, forks, python      # noqa: F401  as_be
 
 @each_kernel
 def test_K3_same_bits_for_every_number_of_threads(name):
-    """K3."""
     args, results = large(name), set()
     for n in (1, 2, 3, 1):
         sn.set_threads(n)

@@ -13,7 +13,6 @@ from tests.kernel_tools import ROOT, python
 
 
 def test_K10_without_numba_the_references_run_and_say_so_once():
-    """K10."""
     assert python("""
 import sys, warnings
 sys.modules["numba"] = None                     # import numba now raises ImportError

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Callable, Iterator, NamedTuple
 
 import numpy as np
-import pytest
 from tqdm import tqdm
 
 import scratchnet as sn
@@ -23,7 +22,7 @@ from tests import registry_tools as registry, test_known, test_registry, test_re
 from tests.conftest import KERNELS, for_all, size
 from tests.mutation import Mutant, mutants, planted, time_limit
 from tests.mutation_equivalent import EQUIVALENT
-from tests.op_cases import REGIMES, TABLE, cases, name_of
+from tests.op_cases import REGIMES, TABLE, cases
 
 CHOICES = ("one_per_channel", "of_channels")    # they choose between two ways that test_registry.py holds equal
 LIMIT = 20                                      # seconds for one mutant
@@ -66,7 +65,8 @@ def targets() -> list[Target]:
             if op not in found[function]:
                 found[function].append(op)
                 todo += called(function)
-    return sorted((Target(f, users) for f, users in found.items()), key=lambda t: (t.function.__module__, t.function.__name__))
+    return sorted((Target(f, users) for f, users in found.items()),
+                  key=lambda t: (t.function.__module__, t.function.__name__))
 
 
 # ---- the checks ---------------------------------------------------------------------------------------

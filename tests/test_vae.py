@@ -146,8 +146,10 @@ def test_bad_images_are_refused(bad, message):
     (lambda: VAE(2.0), r"latent is 2.0, expected an integer"),
     (lambda: VAE(True), r"latent is True, expected an integer"),
     (lambda: VAE(rng=0).images(np.zeros((3, 5))), r"codes: float64 \(3, 5\), expected numbers \(N, 2\)"),
-    (lambda: VAE(rng=0).images(np.zeros(2)), r"codes: float64 \(2,\), expected numbers \(N, 2\); a single code z is z\[None\]"),
-    (lambda: VAE(rng=0).images([[0, 0], [np.inf, 1]]), r"code 1 is \[inf  1.\], expected finite numbers \(1 of 2 codes are affected\)"),
+    (lambda: VAE(rng=0).images(np.zeros(2)),
+     r"codes: float64 \(2,\), expected numbers \(N, 2\); a single code z is z\[None\]"),
+    (lambda: VAE(rng=0).images([[0, 0], [np.inf, 1]]),
+     r"code 1 is \[inf  1.\], expected finite numbers \(1 of 2 codes are affected\)"),
 ])
 def test_wrong_codes_get_a_sentence(call, message):
     with pytest.raises(ValueError, match=message):
