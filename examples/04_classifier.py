@@ -39,7 +39,7 @@ if why:
 note = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "drawn digits (not MNIST)"}[name]
 print(f"training on {note}; results go to {args.out}")
 try:
-    images, labels = (a[:args.train_images] for a in sn.data.load(name, "train"))
+    images, labels = sn.data.load(name, "train", args.train_images)
     test_images, test_labels = sn.data.load(name, "test")
 except sn.data.DataFileError as e:
     sys.exit(str(e))
