@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import scratchnet as sn
 from scratchnet.kernel import Kernel
-from scratchnet.models.kmeans_loops import Rows
+from scratchnet.models.kmeans_tiles import Rows
 from tests.op_cases import REGIMES, Draw, pair
 from tests.op_cases_images import geometry, out_length, windows
 
@@ -99,10 +99,10 @@ def rows_and_centres(d, numbers):
     return numbers((d.pick(d.int(1, 9), d.int(100, 300)), D)), numbers((d.int(1, 7), D))
 
 
-def nearest_sketched(d, numbers):
-    """With a sketch of a few columns, of none, or of all."""
-    x, c = rows_and_centres(d, numbers)
-    return x, c, Rows(x, d.pick(0, 1, 3, 8, 64))
+def reassigned(d, numbers):
+    """With a sketch of a few columns, of none, or of all; labels from before."""
+    x, w, _, old, k = regrouped(d, numbers)
+    return x, numbers((k, x.shape[1])), Rows(x, d.pick(0, 1, 3, 8, 64)), w, old
 
 
 def own_squares(d, numbers):
@@ -160,7 +160,7 @@ def adam_step(d, numbers):
 ADAM = (0.875, 0.75, 0.5, 2.0, 0.25)
 ONE, TWO = (1, 1), (2, 2)
 MANY = (3, 100_000)                             # enough for the elementwise kernels to use threads
-WIDE = (3000, 300)                              # several blocks of rows for k-means, several slices of columns
+WIDE = (4000, 300)                              # several blocks of rows for k-means, several slices of columns
 ROWS = {                                        # kernel -> (drawn arguments, arguments large enough for threads)
     "conv_y": (conv_y, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((5,)), TWO, ONE, ONE)),
     "conv_dx": (conv_dx, lambda n: (n((37, 5, 5, 5)), n((5, 3, 3, 2)), n((3,)), (9, 8), TWO, ONE, ONE)),
@@ -175,10 +175,10 @@ ROWS = {                                        # kernel -> (drawn arguments, ar
     "affine_images": (affine_images, lambda n: (n((37, 2, 9, 8)), n((37, 2, 3)))),
     "squares": (rows_and_centres, lambda n: (n(WIDE), n((7, 300)))),
     "nearest": (rows_and_centres, lambda n: (n((1200, 640)), n((100, 640)))),
-    "nearest_sketched": (nearest_sketched, lambda n: (x := n((1200, 640)), n((100, 640)), Rows(x, 40))),
+    "reassigned": (reassigned, lambda n: (x := n((1200, 640)), n((100, 640)), Rows(x, 40), n(1200), np.arange(1200) % 101 - 1)),
     "own_squares": (own_squares, lambda n: (n(WIDE), n((7, 300)), np.arange(WIDE[0]) % 7)),
     "column_moments": (lambda d, n: rows_and_centres(d, n)[:1], lambda n: (n(WIDE),)),
-    "regrouped": (regrouped, lambda n: (n((7200, 300)), n(7200), np.arange(7200) % 7, np.arange(7200) % 5 - 1, 7)),
+    "regrouped": (regrouped, lambda n: (n((8000, 300)), n(8000), np.arange(8000) % 7, np.arange(8000) % 5 - 1, 7)),
     "positive_part": (one_array, lambda n: (n(MANY),)),
     "where_positive": (two_arrays, lambda n: (n(MANY), n(MANY))),
     "matmul_y": (matrices(lambda n, x, w, g: (n(x), n(w))), lambda n: (n((80, 272)), n((272, 576)))),

@@ -4,7 +4,7 @@
     repeat   a = assign(x, c)   c = update(x, a)      until no label changes, or the centres all but stand still
 
 Both half-steps, with the reason why neither raises J, are in kmeans_steps.py; where the centres start, in
-kmeans_start.py; the sketch that makes the default algorithm fast, and changes no label, in kmeans_loops.py.
+kmeans_start.py; the sketch that makes the default algorithm fast, and changes no label, in kmeans_tiles.py.
 
 Empty clusters   are re-seeded at every update: the row farthest from its centre becomes the centre of the first
                  empty cluster, the next farthest of the second, …; the last row of a cluster is never taken.
@@ -25,10 +25,10 @@ import numpy as np
 from ..data import batches
 from ..rng import generator
 from ..tensor import Tensor
-from .kmeans_loops import WIDTH, Rows
+from . import kmeans_loops      # noqa: F401  the Numba versions join their references
 from .kmeans_start import plus_plus, random_rows
-from .kmeans_steps import (Means, cluster_sums, column_moments, inertia, nearest, nearest_sketched, own_squares, reseeded,
-                           squares)
+from .kmeans_steps import Means, cluster_sums, column_moments, inertia, nearest, reassigned, reseeded, squares
+from .kmeans_tiles import WIDTH, Rows
 
 ALGORITHMS = ("auto", "lloyd", "sketch")
 
@@ -111,21 +111,22 @@ class KMeans:
         return self
 
     def alternate(self, rows, w, c, tol) -> Run:
-        """Assign and update in turn, from the centres c."""
+        """Assign and update in turn, from the centres c; the loops of both run in one pass over the rows."""
         x = rows.x
         means, history, converged = Means(x, w, len(c)), [], False
-        energy, labels = inertia(x, 0 * c, np.zeros(len(x), int), w), nearest_sketched(x, c.astype(x.dtype), rows)
+        energy = inertia(x, 0 * c, np.zeros(len(x), np.int32), w)
+        labels, *change = reassigned(x, c.astype(x.dtype), rows, w, means.labels)
         for step in range(1, self.max_iter + 1):
-            before, c = c, means.update(labels, c)
+            before, c = c, means.update(labels, c, change)
             history.append(energy - float((means.sums * c).sum()))             # J = Σ w·‖x‖² − Σ W·‖c‖² at the means
-            labels = nearest_sketched(x, c.astype(x.dtype), rows)
-            still = np.square(c - before).sum() <= tol
-            if still or np.array_equal(labels, means.labels):
+            labels, *change = reassigned(x, c.astype(x.dtype), rows, w, means.labels)
+            still, come = np.square(c - before).sum() <= tol, change[1]
+            if still or not come.any() and np.array_equal(labels, means.labels):       # a row without weight may still move
                 converged = True
                 step += not still and step < self.max_iter     # the step that finds the labels unchanged counts
                 break
         c = c.astype(x.dtype)
-        return Run(c, labels.copy(), inertia(x, c, labels, w), step, converged, history)
+        return Run(c, labels.astype(np.int64), inertia(x, c, labels, w), step, converged, history)
 
     def mini_batches(self, x, w, c, tol, rng) -> Run:
         """A step after every batch; max_iter passes over the data at most.  No history."""

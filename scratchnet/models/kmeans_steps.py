@@ -53,12 +53,15 @@ class Means:
 
     def __init__(self, x: np.ndarray, w: np.ndarray, k: int):
         self.x, self.w, self.k = x, w, k
-        self.labels, self.sums = np.full(len(x), -1), np.zeros((k, x.shape[1]))        # −1: in no cluster yet
+        self.labels, self.sums = np.full(len(x), -1, np.int32), np.zeros((k, x.shape[1]))          # −1: in no cluster yet
         self.counts, self.weights, self.moved = np.zeros((3, k))       # rows of a weight above 0; weight, now and come or gone
 
-    def update(self, labels: np.ndarray, c: np.ndarray) -> np.ndarray:
-        """The means of the clusters, (k,D); empty ones are re-seeded, or stay at c where there is no row to take."""
-        sums, come, gone, count = regrouped(self.x, self.w, labels, self.labels, self.k)
+    def update(self, labels: np.ndarray, c: np.ndarray, change: list | None = None) -> np.ndarray:
+        """The means of the clusters, (k,D); empty ones are re-seeded, or stay at c where there is no row to take.
+
+        change   what `regrouped` says of these labels, where that is known.
+        """
+        sums, come, gone, count = change or regrouped(self.x, self.w, labels, self.labels, self.k)
         if not (self.counts + count).all():
             labels = reseeded(self.x, self.w, c, labels)
             sums, come, gone, count = regrouped(self.x, self.w, labels, self.labels, self.k)
@@ -67,7 +70,7 @@ class Means:
         if (self.moved > 1000 * self.weights).any():
             self.sums, self.weights, *_ = regrouped(self.x, self.w, labels, np.full(len(labels), -1), self.k)
             self.moved = self.weights.copy()
-        self.labels[:] = labels
+        self.labels = labels
         full = self.counts[:, None] > 0
         return np.where(full, self.sums / np.where(full, self.weights[:, None], 1), c)
 
@@ -112,12 +115,6 @@ def nearest(x, c):
 
 
 @kernel
-def nearest_sketched(x, c, rows):
-    """The same; `rows` holds x as the fast version wants it (kmeans_loops.Rows), with a sketch if it is wide."""
-    return nearest.reference(x, c)
-
-
-@kernel
 def own_squares(x, c, labels):
     """d[n] = ‖x[n] − c[labels[n]]‖², in float64"""
     return np.square(x.astype(np.float64) - c[labels]).sum(axis=1)
@@ -139,6 +136,16 @@ def regrouped(x, w, new, old, k):
     np.add.at(gone, old[left], w[left])
     np.subtract.at(count, old[left], np.float64(w[left] > 0))
     return sums, come, gone, count
+
+
+@kernel
+def reassigned(x, c, rows, w, old):
+    """Both half-steps' loops in one pass over x: labels = nearest(x, c), and `regrouped` from the labels old to these.
+
+    `rows` holds x as the fast version wants it (kmeans_tiles.Rows), with a sketch if it is wide.
+    """
+    labels = nearest.reference(x, c)
+    return labels.astype(np.int32), *regrouped.reference(x, w, labels, old, len(c))
 
 
 @kernel

@@ -47,7 +47,7 @@ def regroup():
 
 @lru_cache
 def sketched():
-    from scratchnet.models.kmeans_loops import Rows
+    from scratchnet.models.kmeans_tiles import Rows
     return Rows(array(20000, 784))
 
 
@@ -83,7 +83,8 @@ CASES = {
     "affine_images": ("x 128×1×28×28, maps turned by up to a tenth", lambda: (array(128, 1, 28, 28), maps())),
     "squares": (PIXELS, lambda: (array(20000, 784), array(10, 784))),
     "nearest": (PIXELS, lambda: (array(20000, 784), array(10, 784))),
-    "nearest_sketched": (PIXELS + ", sketch made", lambda: (array(20000, 784), array(10, 784), sketched())),
+    "reassigned": (PIXELS + ", sketch made, every tenth row moves or more",
+                   lambda: (array(20000, 784), array(10, 784), sketched(), array(20000), regroup())),
     "column_moments": ("x 20,000×784", lambda: (array(20000, 784),)),
     "own_squares": (PIXELS, lambda: (array(20000, 784), array(10, 784), np.arange(20000) % 10)),
     "regrouped": ("x 20,000×784, every tenth row moves",
