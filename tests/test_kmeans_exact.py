@@ -69,6 +69,17 @@ def test_labels_of_rows_much_smaller_than_others_are_exact(dtype):
         np.testing.assert_array_equal(nearest(beside, centres)[:700], nearest.reference(small, centres))
 
 
+@each_dtype
+def test_labels_of_a_few_rows_much_larger_than_others_are_exact(dtype):
+    """Their squares overflow in float32, and the unit of the tiles, found from some of the rows, does not know of them."""
+    x, c = np.random.default_rng(0).standard_normal((2, 8000, 5))
+    for scale in (1e18, 1e19, 3e19, 4e19, 5e19, 6e19, 8e19):
+        large, centres = ((scale * one).astype(dtype) for one in (x, c[:6]))
+        given = x.astype(dtype)
+        given[1::2] = large[1::2]
+        np.testing.assert_array_equal(nearest(given, centres), nearest.reference(given, centres))
+
+
 @both
 def test_labels_in_float32_are_those_of_float64_far_from_zero(algorithm, kernels):
     """A spread of 1 at an offset of 10⁴: ‖x‖² − 2xc + ‖c‖² would have lost every digit that matters."""

@@ -1,9 +1,8 @@
 """The Numba version of k-means' first half-step: the nearest centre, most rows by a sieve, the others by care.
 
-The sieve (kmeans_sieve.py) ranks centres by inner products, which is fast, and knows which rows it cannot be sure of:
-of narrow rows a few in a million.  Wide rows are tried by a sketch (kmeans_tiles.py), and what that leaves is multiplied
-out.  What is still open compares sums of squared differences, and if even these are too close to call, in float64
-(`nearer`).
+The sieve (kmeans_sieve.py) ranks centres by inner products, which is fast, and knows which rows it cannot be sure of: of
+narrow rows about one in 10,000.  Wide rows are tried by a sketch (kmeans_tiles.py), and those it leaves are multiplied out.
+What is still open compares sums of squared differences, and if even these are too close to call, in float64 (`nearer`).
 """
 import numpy as np
 

@@ -41,8 +41,8 @@ class Rows:
             return
         if D > width > 0:
             self.axes = directions(x, width)
-        exponent = np.frexp(np.abs(x[::max(1, N // SAMPLE)]).max())[1]
-        self.unit = x.dtype.type(2.0 ** -float(np.clip(exponent, -120, 120)))
+        exponent, limit = np.frexp(np.abs(x[::max(1, N // SAMPLE)]).max())[1], np.finfo(x.dtype).maxexp - 8
+        self.unit = x.dtype.type(2.0 ** -float(np.clip(exponent, -limit, limit)))
         columns, rest = (D, 0) if self.axes is None else (width, count)
         self.tiles = np.zeros((count, -(-columns // FIVE) * FIVE, SIDE), np.float32)
         self.lengths, self.rest = np.zeros((count, SIDE), np.float32), np.zeros((rest, SIDE), np.float32)
@@ -112,12 +112,14 @@ def turn(x, unit, tiles, lengths):
 def ranking(seen: np.ndarray, c: np.ndarray, dtype, eta: float, loss: float = 1) -> tuple:
     """(centres, half, slope, floor) for a sieve: what it sees of the centres c, filled up to whole fives with zeros and ∞.
 
-    The smallest normal number is in slope and floor because numbers below it have fewer digits than η counts on.
+    slope, floor   with the smallest normal number, because numbers below it have fewer digits than η counts on; ∞, so
+                   that no row is settled, if ranks could overflow.
     """
-    k, filled, norms, tiny = len(c), -(-len(c) // FIVE) * FIVE, np.square(c).sum(axis=1), np.finfo(dtype).tiny
+    k, filled, norms, info = len(c), -(-len(c) // FIVE) * FIVE, np.square(c).sum(axis=1), np.finfo(dtype)
     centres, half = np.zeros((filled, seen.shape[1]), dtype), np.full(filled, np.inf, dtype)
     centres[:k], half[:k] = seen, norms / 2
-    return centres, half, dtype(4 * loss * eta * np.sqrt(norms.max()) + tiny), dtype(4 * eta * norms.max() + tiny)
+    top = norms.max() if norms.max() < info.max / 4 else np.inf
+    return centres, half, dtype(4 * loss * eta * np.sqrt(top) + info.tiny), dtype(4 * eta * top + info.tiny)
 
 
 def rounding(D: int, dtype) -> float:
