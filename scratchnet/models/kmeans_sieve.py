@@ -80,7 +80,7 @@ def sieve(tiles, lengths, rest, centres, half, slope, floor, reach, labels, rows
 
 @jit
 def ahead(rank, j, best, second, found):
-    """The two best ranks and whose the best is, with centre j among them.  Who wins a tie does not matter: it is not settled."""
+    """The two best ranks and whose the best is, with centre j among them.  Who wins a tie does not matter: none is settled."""
     worse = best if rank < best else rank
     return rank if rank < best else best, worse if worse < second else second, j if rank < best else found
 

@@ -53,7 +53,7 @@ class Means:
 
     def __init__(self, x: np.ndarray, w: np.ndarray, k: int):
         self.x, self.w, self.k = x, w, k
-        self.labels, self.sums = np.full(len(x), -1, np.int32), np.zeros((k, x.shape[1]))          # −1: in no cluster yet
+        self.labels, self.sums = np.full(len(x), -1, np.int32), np.zeros((k, x.shape[1]))      # −1: in no cluster yet
         self.counts, self.weights, self.moved = np.zeros((3, k))       # rows of a weight above 0; weight, now and come or gone
 
     def update(self, labels: np.ndarray, c: np.ndarray, change: list | None = None) -> np.ndarray:

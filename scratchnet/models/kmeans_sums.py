@@ -96,7 +96,8 @@ def regroup_loop(x, w, new, old, sums, come, gone, count):
 
 @column_moments.fast
 def column_moments_fast(x):
-    (N, D), abreast = x.shape, max(1, min(len(x), 100 // x.shape[1]))         # narrow rows, so many in one: long loops are fast
+    N, D = x.shape
+    abreast = max(1, min(N, 100 // D))                         # narrow rows, so many in one: long loops are fast
     first, rows = np.tile(x[0], abreast), max(16, BLOCK // D) // abreast * abreast
     parts = np.zeros((-(-N // rows), 2, abreast * D))          # sums of the blocks, added in order below
 
