@@ -140,12 +140,16 @@ def test_M_an_empty_cluster_gets_the_farthest_row(algorithm):
 
 
 @both
-def test_M_fewer_places_than_clusters_is_a_warning(algorithm):
-    x = np.repeat([[0.0, 1.0], [5.0, 5.0]], 10, axis=0)
-    for init in ("k-means++", "random", x[:3]):
-        with pytest.warns(ConvergenceWarning, match=r"distinct clusters \(2\) found smaller than n_clusters \(3\).*duplicate"):
-            km = KMeans(3, init=init, algorithm=algorithm, seed=0).fit(x)
-        assert np.isfinite(km.cluster_centers_).all() and km.inertia_ == 0
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_M_fewer_places_than_clusters_are_refused(algorithm, dtype):
+    x = np.repeat(np.array([[0.0, 1.0], [5.0, 5.0]], dtype), 10, axis=0)
+    for settings in ({}, {"init": "random"}, {"init": x[:3]}, {"batch_size": 7}):
+        km = KMeans(3, algorithm=algorithm, seed=0, **settings)
+        with pytest.raises(ValueError, match=r"only 2 of 20 rows are distinct, expected at least n_clusters=3: .*fewer clusters"):
+            km.fit(x)
+        assert not hasattr(km, "cluster_centers_")             # still as before fit
+    km = KMeans(2, algorithm=algorithm, seed=0).fit(x)         # just as many
+    assert km.inertia_ == 0 and sorted(map(tuple, km.cluster_centers_)) == [(0, 1), (5, 5)]
 
 
 def test_M_max_iter_reached_is_a_warning():

@@ -63,10 +63,10 @@ class KMeans:
         J = Σ_n w[n]·‖x[n] − c[a[n]]‖²;    a[n] ← argmin_j ‖x[n] − c[j]‖²,  c[j] ← Σ_{a[n] = j} w·x / Σ_{a[n] = j} w
     Shapes  fit: x (N,D) → cluster_centers_ (k,D), labels_ (N,), inertia_ ();  score: x (N,D) → ();
             predict: x (N,D) → (N,);  transform: x (N,D) → (N,k);  fit_predict and fit_transform as these.
-    Errors  TypeError: a count that is not whole, x not of real numbers.  ValueError: a setting out of range; fewer rows
-            than k; x not (N,D) with N, D ≥ 1 or not finite; squares that overflow or vanish; init not (k,D); weights
+    Errors  TypeError: a count that is not whole, x not of real numbers.  ValueError: a setting out of range; fewer rows,
+            or distinct rows, than k; x not (N,D) with N, D ≥ 1 or not finite; squares that overflow or vanish; init not (k,D); weights
             not (N,), below 0 or all 0; predict, transform or score before fit, or of other columns.
-            ConvergenceWarning: fewer distinct clusters than k, or max_iter reached.
+            ConvergenceWarning: fewer clusters found than k, or max_iter reached.
     Source  Lloyd 1982; Arthur & Vassilvitskii 2007 (k-means++); Sculley 2010 (mini-batches).
     """
 
@@ -101,6 +101,7 @@ class KMeans:
             c, tol = c.astype(np.float64), self.tol * variance
             runs.append(self.mini_batches(x, w, c, tol, rng) if self.batch_size else self.alternate(rows, w, c, tol))
         best = min(runs, key=lambda run: run.inertia)
+        self.check_distinct(best.labels, given)
         self.cluster_centers_ = (best.centres + origin).astype(given.dtype)
         self.labels_, self.inertia_ = best.labels, best.inertia
         if origin.any() or x.dtype != given.dtype:             # the centres were rounded: the labels follow them
@@ -147,11 +148,19 @@ class KMeans:
         labels = nearest(x, c)
         return Run(c, labels, inertia(x, c, labels, w), step, converged, [])
 
+    def check_distinct(self, labels: np.ndarray, x: np.ndarray) -> None:
+        """ValueError if a cluster is empty because x has fewer places than there are clusters."""
+        if np.count_nonzero(np.bincount(labels)) < self.n_clusters:
+            distinct = len(np.unique(x, axis=0))               # slow, but seldom needed
+            if distinct < self.n_clusters:
+                raise ValueError(f"fit: only {distinct} of {len(x)} rows are distinct, expected at least n_clusters="
+                                 f"{self.n_clusters}: some clusters would stay empty; ask for fewer clusters")
+
     def warn(self, converged: bool) -> None:
         found = np.count_nonzero(np.bincount(self.labels_))
         if found < self.n_clusters:
-            warnings.warn(f"fit: number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). "
-                          "Possibly due to duplicate points in x.", ConvergenceWarning, stacklevel=3)
+            warnings.warn(f"fit: {found} clusters found, fewer than n_clusters={self.n_clusters}, though enough rows are "
+                          "distinct: raise max_iter, or leave out batch_size", ConvergenceWarning, stacklevel=3)
         if not converged:
             warnings.warn(f"fit: max_iter={self.max_iter} reached while labels still changed; the centres are those of "
                           "the last step. Raise max_iter, or tol.", ConvergenceWarning, stacklevel=3)
