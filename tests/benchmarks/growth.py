@@ -1,6 +1,7 @@
 """How time and memory grow with the batch and with the image: a stack of convolutions as the VAE has it, as a chart."""
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +23,20 @@ def step(library: str, batch: int, size: int) -> nets.Step:
     x = nets.images(batch, size)
     if library == "ours":
         import scratchnet as sn
-        model, loss_of = nets.ours(STACK), sn.bce_with_logits
+        model, loss_of, context = nets.ours(STACK), sn.bce_with_logits, sn.layers.joined
         adam = sn.optim.Adam(model.parameters())
         parameters = nets.count(model)
     else:
         import torch
         from torch.nn import functional as F
         x = torch.from_numpy(x)
-        model, loss_of = nets.theirs(STACK), F.binary_cross_entropy_with_logits
+        model, loss_of, context = nets.theirs(STACK), F.binary_cross_entropy_with_logits, nullcontext
         adam = torch.optim.Adam(model.parameters())
         parameters = nets.torch_count(model)
 
     def run():
-        loss = loss_of(model(x), x)
+        with context():
+            loss = loss_of(model(x), x)
         adam.zero_grad()
         loss.backward()
         adam.step()
