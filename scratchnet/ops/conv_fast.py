@@ -143,7 +143,8 @@ class Plan:
 
 
 # ---- a block of sixteen images: into lanes, a few image rows i and rows (c,k,l) of cols at a time, and back ------------
-# fresh: the scratch memory has just been lent, and holds no zeros yet.
+# fresh: the scratch memory has just been lent, and holds no zeros yet.  zero: for a literal 0 or False, Numba would
+# compile the loop that gets it once more.
 
 
 @jit
@@ -152,11 +153,11 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
     """y = w · im2col(x) + b  and/or  dw[block] = g · im2col(x)ᵀ"""
     image, out, above, cols = divide(scratch, pairs, fresh, sizes, layout, places)
     (C, F, I, chunk, channels, rows), (_, _, J, K, L, _, _, _, _) = sizes, layout
-    want_y, want_dw = len(y) > 0, len(g) > 0
+    want_y, want_dw, zero = len(y) > 0, len(g) > 0, np.int64(0)
     if want_y:
         fill(out, b)
     if want_dw:
-        load(above, g, 0, F, block, g_where, slope)
+        load(above, g, zero, F, block, g_where, slope)
         dw[block] = 0
         if not sum_x:
             sum_rows(above, db[block])
@@ -172,19 +173,19 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
             start, n = i0 * J, (i1 - i0) * J
             im2col(image.array, cols, layout, last - first, i0, i1)
             if want_y:
-                product(w[piece], cols, out.array, 0, start, n, True)
+                product(w[piece], cols[:rows], out.array, zero, start, n, want_y)
             if want_dw:
                 product_transposed(above.array, cols[:rows], dw[block], start, piece * rows, n)
     if want_y:
-        store(out, y, 0, F, block, after)
+        store(out, y, zero, F, block, after)
 
 
 @jit
 def transpose_block(block, g, g_where, w, b, x, slope, after, scratch, pairs, fresh, sizes, layout, places):
     """x = col2im(wᵀ · g) + b"""
     image, _, above, cols = divide(scratch, pairs, fresh, sizes, layout, places)
-    (C, F, I, chunk, channels, rows), J = sizes, layout[2]
-    load(above, g, 0, F, block, g_where, slope)
+    (C, F, I, chunk, channels, rows), J, zero = sizes, layout[2], np.int64(0)
+    load(above, g, zero, F, block, g_where, slope)
     for piece in range(len(w)):
         first = piece * channels
         last = min(first + channels, C)
@@ -192,7 +193,7 @@ def transpose_block(block, g, g_where, w, b, x, slope, after, scratch, pairs, fr
         for i0 in range(0, I, chunk):
             i1 = min(i0 + chunk, I)
             start, n = i0 * J, (i1 - i0) * J
-            product(w[piece], above.array, cols, start, 0, n, False)
+            product(w[piece], above.array[:w.shape[2]], cols, start, zero, n, zero > 0)
             col2im(cols, image.array, layout, last - first, i0, i1)
         store(image, x, first, last, block, after)
 
@@ -201,7 +202,7 @@ def transpose_block(block, g, g_where, w, b, x, slope, after, scratch, pairs, fr
 def divide(scratch, pairs, fresh, sizes, layout, places):
     """The scratch memory as lanes of x, of y and of g, and as cols."""
     (C, F, I, chunk, channels, rows), J, (at, border, pixels, none) = sizes, layout[2], places
-    image = lanes_in(scratch, pairs, 0, channels, at, border, fresh)
+    image = lanes_in(scratch, pairs, np.int64(0), channels, at, border, fresh)
     out = lanes_in(scratch, pairs, image.end, F, pixels, none, fresh)
     above = lanes_in(scratch, pairs, out.end, F, pixels, none, fresh)
     columns, rows = 16 * chunk * J + 16, (rows + 19) // 20 * 20

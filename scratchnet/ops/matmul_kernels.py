@@ -83,6 +83,7 @@ def rows_times(a, b, turned=False):
 @jit
 def rows_times_block(a, b, y, turned, r, rows, s, columns, depth, a_block, b_block):
     """y[r:r+rows, s:s+columns] = a[r:r+rows] · b[:, s:s+columns]"""
+    zero = np.int64(0)                                         # for a literal 0, Numba would compile `product` once more
     for k in range(0, len(b), depth):
         d = min(depth, len(b) - k)
         if turned:
@@ -96,7 +97,7 @@ def rows_times_block(a, b, y, turned, r, rows, s, columns, depth, a_block, b_blo
         a_block[rows:height, :deep] = 0
         a_block[:rows, d:deep] = 0
         b_block[d:deep] = 0
-        product(a_block[:height, :deep], b_block, y[r:], 0, s // 16, columns // 16, k > 0)
+        product(a_block[:height], b_block[:deep], y[r:], zero, s // 16, columns // 16, k > 0)
 
 
 @jit
@@ -125,18 +126,18 @@ def rows_with_rows(a, b):
 @jit
 def rows_with_rows_block(a, b, y, s, rows, depth, a_block, b_block):
     """y[:, s:s+rows] = a · b[s:s+rows]ᵀ"""
-    (R, K), most = a.shape, len(b_block)
+    (R, K), most, zero = a.shape, len(b_block), np.int64(0)
     y[:, s:(s + rows + 3) // 4 * 4] = 0
     a_block[R:] = 0
     for k in range(0, K, depth):
         d = min(depth, K - k)
-        copy(a, 0, k, R, d, a_block)
+        copy(a, zero, k, R, d, a_block)
         for t in range(s, s + rows, most):
             m = min(most, s + rows - t)
             height = (m + 3) // 4 * 4                          # as `product_transposed` wants it
             copy(b, t, k, m, d, b_block)
             b_block[m:height] = 0
-            product_transposed(a_block, b_block[:height], y, 0, t, d // 16)
+            product_transposed(a_block, b_block[:height], y, zero, t, d // 16)
 
 
 def even(n: int, most: int, multiple: int) -> int:

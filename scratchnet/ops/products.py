@@ -14,11 +14,11 @@ from ..kernel import jit
 def product(a, b, y, b0, y0, n, add):
     """y[:, y0:y0+n] = a · b[:, b0:b0+n], or += if add.  b0, y0, n count pixels, sixteen columns each.
 
-    Rows of a: a multiple of 5, columns: of 4.  Four rows of b are added to five rows of y in one pass: 9 loads and
-    5 stores for 20 multiply-adds, with the twenty numbers of a in registers, of which there are 32 (4×4: a sixth
-    slower, 6×4 and 5×5: some percent).  The five rows of y stay in the L1 cache while all of b passes by.
-    range(16 * n) tells LLVM that whole registers suffice: no scalar loop for a remainder, which would take the
-    registers away.
+    Rows of a: a multiple of 5, of b: of 4; a may have more columns than b has rows.  Four rows of b are added to five
+    rows of y in one pass: 9 loads and 5 stores for 20 multiply-adds, with the twenty numbers of a in registers, of
+    which there are 32 (4×4: a sixth slower, 6×4 and 5×5: some percent).  The five rows of y stay in the L1 cache
+    while all of b passes by.  range(16 * n) tells LLVM that whole registers suffice: no scalar loop for a remainder,
+    which would take the registers away.
     """
     b0, b1, y0, y1 = 16 * b0, 16 * (b0 + n), 16 * y0, 16 * (y0 + n)
     for m in range(0, a.shape[0], 5):
@@ -26,7 +26,7 @@ def product(a, b, y, b0, y0, n, add):
         if not add:
             for j in range(16 * n):
                 ya[j] = yb[j] = yc[j] = yd[j] = ye[j] = 0
-        for p in range(0, a.shape[1], 4):
+        for p in range(0, len(b), 4):
             ba, bb, bc, bd = b[p, b0:b1], b[p+1, b0:b1], b[p+2, b0:b1], b[p+3, b0:b1]
             a00, a01, a02, a03 = a[m, p], a[m, p+1], a[m, p+2], a[m, p+3]
             a10, a11, a12, a13 = a[m+1, p], a[m+1, p+1], a[m+1, p+2], a[m+1, p+3]
