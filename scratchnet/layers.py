@@ -6,6 +6,7 @@ biases at 0.  Shapes: dense (…, D); images (N, C, H, W).
 """
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Iterator
 
 import numpy as np
@@ -226,10 +227,8 @@ class Sequential(Layer):
         todo = list(self.layers)
         while todo:
             layer = todo.pop(0)
-            if todo and joined.fit(layer, todo[0]):
-                x = layer(x, slope=getattr(todo.pop(0), "slope", 0.0))
-            else:
-                x = layer(x)
+            relu = {"slope": getattr(todo.pop(0), "slope", 0.0)} if todo and joined.fit(layer, todo[0]) else {}
+            x = layer(x, **relu)
         return x
 
     def __getitem__(self, i):
@@ -238,18 +237,18 @@ class Sequential(Layer):
 
 class joined:
     """with joined(): a Sequential takes a convolution and the ReLU behind it as one op, which is faster (ops/conv_relu.py)."""
-    on = False
+    on: ContextVar[bool] = ContextVar("joined", default=False)                 # of each thread its own
 
     def __enter__(self):
-        self.before, joined.on = joined.on, True
+        self.token = joined.on.set(True)
 
     def __exit__(self, *exception):
-        joined.on = self.before
+        joined.on.reset(self.token)
 
     @staticmethod
     def fit(layer: Layer, after: Layer) -> bool:
         relu = type(after) is ReLU or type(after) is LeakyReLU and after.slope >= 0
-        return joined.on and relu and type(layer) in (Conv2d, ConvTranspose2d) \
+        return joined.on.get() and relu and type(layer) in (Conv2d, ConvTranspose2d) \
             and not any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose))     # by sn.replaced
 
 

@@ -1,4 +1,5 @@
 """`layers.joined`: a convolution and the ReLU behind it, leaky or not, as one op, with the same bits."""
+import threading
 from contextlib import nullcontext
 
 import numpy as np
@@ -57,7 +58,18 @@ def test_joined_only_what_belongs_together():
             assert not JOINED & ops_of(L.Sequential(L.Conv2d(1, 2, 3), layer).astype(np.float64)(x))
     with pytest.raises(RuntimeError), L.joined():
         raise RuntimeError
-    assert not L.joined.on
+    assert not L.joined.on.get()
+
+
+def test_joined_is_of_one_thread():
+    """Two that begin and end in turns: neither leaves anything behind, nor reaches the other."""
+    one, other, seen = L.joined(), L.joined(), []
+    one.__enter__()
+    thread = threading.Thread(target=lambda: (seen.append(L.joined.on.get()), other.__enter__()))
+    thread.start()
+    thread.join()
+    one.__exit__()
+    assert seen == [False] and not L.joined.on.get()
 
 
 @pytest.mark.parametrize("model, step", [(models.VAE(rng=0), lambda m, o, x: vae.train_step(m, o, x, rng=0)),
