@@ -6,12 +6,12 @@ biases at 0.  Shapes: dense (…, D); images (N, C, H, W).
 """
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import Iterator
 
 import numpy as np
 
 from . import init, ops
+from .joined import joined
 from .kernel import prepare
 from .ops.conv_checks import pair
 from .rng import generator
@@ -141,8 +141,11 @@ class Conv2d(Layer):
         self.b = parameter(np.zeros(filters, np.float32)) if bias else None
         self.settings = dict(stride=stride, padding=padding, dilation=dilation)
 
-    def forward(self, x: Array, **relu) -> Tensor:
-        return (ops.conv2d_relu if relu else ops.conv2d)(x, self.w, self.b, **self.settings, **relu)
+    def forward(self, x: Array) -> Tensor:
+        return ops.conv2d(x, self.w, self.b, **self.settings)
+
+    def forward_relu(self, x: Array, slope: float) -> Tensor:
+        return ops.conv2d_relu(x, self.w, self.b, slope=slope, **self.settings)
 
 
 class ConvTranspose2d(Layer):
@@ -154,8 +157,11 @@ class ConvTranspose2d(Layer):
         self.b = parameter(np.zeros(channels, np.float32)) if bias else None
         self.settings = dict(stride=stride, padding=padding, output_padding=output_padding, dilation=dilation)
 
-    def forward(self, x: Array, **relu) -> Tensor:
-        return (ops.conv_transpose2d_relu if relu else ops.conv_transpose2d)(x, self.w, self.b, **self.settings, **relu)
+    def forward(self, x: Array) -> Tensor:
+        return ops.conv_transpose2d(x, self.w, self.b, **self.settings)
+
+    def forward_relu(self, x: Array, slope: float) -> Tensor:
+        return ops.conv_transpose2d_relu(x, self.w, self.b, slope=slope, **self.settings)
 
 
 class BatchNorm(Layer):
@@ -227,29 +233,21 @@ class Sequential(Layer):
         todo = list(self.layers)
         while todo:
             layer = todo.pop(0)
-            relu = {"slope": getattr(todo.pop(0), "slope", 0.0)} if todo and joined.fit(layer, todo[0]) else {}
-            x = layer(x, **relu)
+            if todo and joins(layer, todo[0]):
+                x = layer.forward_relu(x, getattr(todo.pop(0), "slope", 0.0))  # a ReLU is a leaky one of slope 0
+            else:
+                x = layer(x)
         return x
 
     def __getitem__(self, i):
         return self.layers[i]
 
 
-class joined:
-    """with joined(): a Sequential takes a convolution and the ReLU behind it as one op, which is faster (ops/conv_relu.py)."""
-    on: ContextVar[bool] = ContextVar("joined", default=False)                 # of each thread its own
-
-    def __enter__(self):
-        self.token = joined.on.set(True)
-
-    def __exit__(self, *exception):
-        joined.on.reset(self.token)
-
-    @staticmethod
-    def fit(layer: Layer, after: Layer) -> bool:
-        relu = type(after) is ReLU or type(after) is LeakyReLU and after.slope >= 0
-        return joined.on.get() and relu and type(layer) in (Conv2d, ConvTranspose2d) \
-            and not any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose))     # by sn.replaced
+def joins(layer: Layer, after: Layer) -> bool:
+    """Are the two one op here?  Not where a learner has replaced a rule of theirs (sn.replaced)."""
+    relu = type(after) is ReLU or type(after) is LeakyReLU and after.slope >= 0
+    return joined.on.get() and relu and type(layer) in (Conv2d, ConvTranspose2d) \
+        and not any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose))
 
 
 class ReLU(Layer):

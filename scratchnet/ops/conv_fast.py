@@ -19,7 +19,7 @@ from .. import memory
 from ..kernel import contiguous, jit, parallel
 from .conv_checks import out_size
 from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_y, conv_y_dw_db
-from .lanes import LANES, fill, lanes_in, lanes_size, load, store, sum_rows, up
+from .lanes import LANES, fill, lanes_in, load, room, store, sum_rows, up
 from .products import product, product_transposed
 
 RUN = 4096            # bytes of a row of cols used at a time, at most: 8 to 12 such rows fill the L1 cache
@@ -59,7 +59,7 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
     N, C, F = *x.shape[:2], len(w) if g is None else g.shape[1]
     plan, blocks, dtype = Plan(x.shape[1:], F, size, stride, padding, dilation, x.dtype), -(-N // LANES), x.dtype
     filters = np.zeros((plan.pieces, up(F, 5) if w is not None else 0, plan.rows), dtype)
-    for piece, some in plan.some_channels(filters, w):
+    for piece, some in zip(filters, plan.some_channels(w) if w is not None else ()):
         piece[:F, :some.shape[1]] = some
     y = memory.empty((N if w is not None else 0, F, plan.I, plan.J), dtype)
     dw = memory.empty((blocks if g is not None else 0, up(F), plan.pieces * plan.rows), dtype)          # block by block
@@ -82,7 +82,7 @@ def conv_dx_fast(g, w, b, size, stride, padding, dilation, slope=None, y=None):
     (N, F), C, dtype = g.shape[:2], w.shape[1], g.dtype
     plan = Plan((C, *size), F, w.shape[2:], stride, padding, dilation, dtype)
     filters = np.zeros((plan.pieces, up(plan.rows, 5), up(F)), dtype)
-    for piece, some in plan.some_channels(filters, w):
+    for piece, some in zip(filters, plan.some_channels(w)):
         piece[:some.shape[1], :F] = some.T
     x = memory.empty((N, C, *size), dtype)
     arrays = flat(g), flat(y, dtype), filters, bias(b, C, dtype), flat(x)
@@ -118,23 +118,27 @@ class Plan:
         height = max(H + p, s * (I - 1) + d * (K - 1) + 1)
         u, v = np.arange(H)[:, None] + p, np.arange(W) + q
         at = (u * t * width + v % t * width + v // t).ravel()              # where each pixel of x stands
-        most = max(1, ROWS // (K * L))                                     # channels at a time,
-        self.channels = up(-(-C // -(-C // most)), 4 // gcd(4, K * L)) if C > most else C      # of which all but the last
-        self.rows = up(self.channels * K * L)                              # pieces have a multiple of 4 rows of cols
+        border = np.setdiff1d(np.arange(height * t * width), at)           # and where none does
+        most = max(1, ROWS // (K * L))                                     # channels in a piece, cut evenly; all pieces but
+        self.channels = up(-(-C // -(-C // most)), 4 // gcd(4, K * L)) if C > most else C      # the last have a multiple of
+        self.rows = up(self.channels * K * L)                              # 4 rows of cols, as the products want them
         self.pieces = -(-C // self.channels)
         chunk = min(I, max(1, RUN // (LANES * J * dtype.itemsize)))        # image rows at a time
-        border = np.setdiff1d(np.arange(height * t * width), at)           # where none does
+        image = room(0, self.channels, height * t * width, H * W)
+        out = room(image[-1], F, I * J, I * J)
+        above = room(out[-1], F, I * J, I * J)
+        cols = above[-1], up(self.rows, 20), LANES * chunk * J + 16        # start, rows, columns
+        self.size = cols[0] + cols[1] * cols[2]                            # numbers of scratch memory
         self.facts = ((C, F, I, chunk, self.channels, self.rows),          # sizes,
                       (t * width, width, J, K, L, s, t, d, e),             # layout of a padded image,
-                      (at, border, np.arange(I * J), np.arange(0)))        # and places
-        self.size = lanes_size(self.channels, height * t * width, H * W) + 2 * lanes_size(F, I * J, I * J) \
-            + up(self.rows, 20) * (LANES * chunk * J + 16)                 # see `divide`
+                      (at, border, np.arange(I * J), np.arange(0)),        # places of pixels,
+                      (image, out, above, cols))                           # and rooms in the scratch memory
         self.dtype, self.pair = dtype, np.dtype("f8" if dtype == "f4" else "c16")
 
-    def some_channels(self, filters, w):
-        """(piece of `filters`, what of w belongs there, as (F, channels·K·L)), one after the other; nothing where w is None."""
-        for p in range(self.pieces if w is not None else 0):
-            yield filters[p], w[:, p * self.channels:(p + 1) * self.channels].reshape(len(w), -1)
+    def some_channels(self, w):
+        """w (F,C,K,L) piece by piece: (F, some c,k,l)."""
+        for first in range(0, w.shape[1], self.channels):
+            yield w[:, first:first + self.channels].reshape(len(w), -1)
 
     def scratch(self):
         """Memory for one block, as numbers and as pairs of them."""
@@ -143,15 +147,15 @@ class Plan:
 
 
 # ---- a block of sixteen images: into lanes, a few image rows i and rows (c,k,l) of cols at a time, and back ------------
-# fresh: the scratch memory has just been lent, and holds no zeros yet.  zero: for a literal 0 or False, Numba would
-# compile the loop that gets it once more.
+# x_where, g_where, sum_x, slope and after: as in `correlate`.  fresh: the scratch memory has just been lent, and holds no
+# zeros yet.  zero, zero == 0, zero > 0: for a literal 0, True or False, Numba would compile what gets it once more.
 
 
 @jit
 def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch, pairs, fresh,
-                    sizes, layout, places):
+                    sizes, layout, places, rooms):
     """y = w · im2col(x) + b  and/or  dw[block] = g · im2col(x)ᵀ"""
-    image, out, above, cols = divide(scratch, pairs, fresh, sizes, layout, places)
+    image, out, above, cols = divide(scratch, pairs, fresh, sizes, places, rooms)
     (C, F, I, chunk, channels, rows), (_, _, J, K, L, _, _, _, _) = sizes, layout
     want_y, want_dw, zero = len(y) > 0, len(g) > 0, np.int64(0)
     if want_y:
@@ -173,7 +177,7 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
             start, n = i0 * J, (i1 - i0) * J
             im2col(image.array, cols, layout, last - first, i0, i1)
             if want_y:
-                product(w[piece], cols[:rows], out.array, zero, start, n, want_y)
+                product(w[piece], cols[:rows], out.array, zero, start, n, zero == 0)
             if want_dw:
                 product_transposed(above.array, cols[:rows], dw[block], start, piece * rows, n)
     if want_y:
@@ -181,9 +185,10 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
 
 
 @jit
-def transpose_block(block, g, g_where, w, b, x, slope, after, scratch, pairs, fresh, sizes, layout, places):
+def transpose_block(block, g, g_where, w, b, x, slope, after, scratch, pairs, fresh,
+                    sizes, layout, places, rooms):
     """x = col2im(wᵀ · g) + b"""
-    image, _, above, cols = divide(scratch, pairs, fresh, sizes, layout, places)
+    image, _, above, cols = divide(scratch, pairs, fresh, sizes, places, rooms)
     (C, F, I, chunk, channels, rows), J, zero = sizes, layout[2], np.int64(0)
     load(above, g, zero, F, block, g_where, slope)
     for piece in range(len(w)):
@@ -199,14 +204,11 @@ def transpose_block(block, g, g_where, w, b, x, slope, after, scratch, pairs, fr
 
 
 @jit
-def divide(scratch, pairs, fresh, sizes, layout, places):
+def divide(scratch, pairs, fresh, sizes, places, rooms):
     """The scratch memory as lanes of x, of y and of g, and as cols."""
-    (C, F, I, chunk, channels, rows), J, (at, border, pixels, none) = sizes, layout[2], places
-    image = lanes_in(scratch, pairs, np.int64(0), channels, at, border, fresh)
-    out = lanes_in(scratch, pairs, image.end, F, pixels, none, fresh)
-    above = lanes_in(scratch, pairs, out.end, F, pixels, none, fresh)
-    columns, rows = 16 * chunk * J + 16, (rows + 19) // 20 * 20
-    return image, out, above, scratch[above.end:above.end + rows * columns].reshape(rows, columns)
+    (_, F, _, _, channels, _), (at, border, pixels, none), (image, out, above, (start, rows, columns)) = sizes, places, rooms
+    return (lanes_in(scratch, pairs, image, channels, at, border, fresh), lanes_in(scratch, pairs, out, F, pixels, none, fresh),
+            lanes_in(scratch, pairs, above, F, pixels, none, fresh), scratch[start:start + rows * columns].reshape(rows, columns))
 
 
 # ---- im2col and its adjoint, in lanes -----------------------------------------------------------------

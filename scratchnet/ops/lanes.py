@@ -35,21 +35,19 @@ class Lanes(NamedTuple):
     strips: np.ndarray                          # (4, 4·pixels)
     strip_pairs: np.ndarray
     at: np.ndarray                              # (pixels,) where each pixel of an image stands
-    end: int                                    # where in the scratch memory this ends
 
 
-def lanes_size(channels: int, places: int, pixels: int) -> int:
-    """Numbers of scratch memory."""
-    return max(up(channels, 4), up(channels, 5)) * (16 * places + 16) + 4 * up(4 * pixels, 16)
+def room(start: int, channels: int, places: int, pixels: int) -> tuple:
+    """Where lanes stand in scratch memory, counted in numbers: (start, rows, columns, length of a strip, end)."""
+    rows, columns, strip = max(up(channels, 4), up(channels, 5)), LANES * places + 16, up(4 * pixels, 16)
+    return start, rows, columns, strip, start + rows * columns + 4 * strip
 
 
 @jit
-def lanes_in(scratch, pairs, start, channels, at, border, fresh):
-    """Lanes from `start` on.  fresh: with zeros where no pixel will be, at the places `border` and beyond the channels."""
-    rows, columns = max((channels + 3) // 4 * 4, (channels + 4) // 5 * 5), 16 * (len(at) + len(border)) + 16
-    width = (len(at) + 3) // 4 * 16
+def lanes_in(scratch, pairs, place, channels, at, border, fresh):
+    """Lanes in this room.  fresh: with zeros where no pixel will be, at the places `border` and beyond the channels."""
+    start, rows, columns, strip, end = place
     middle = start + rows * columns
-    end = middle + 4 * width
     array = scratch[start:middle].reshape(rows, columns)
     if fresh:
         array[channels:] = 0
@@ -58,7 +56,7 @@ def lanes_in(scratch, pairs, start, channels, at, border, fresh):
                 for i in range(16 * place, 16 * place + 16):
                     array[c, i] = 0
     return Lanes(array, pairs[start//2:middle//2].reshape(rows, columns // 2),
-                 scratch[middle:end].reshape(4, width), pairs[middle//2:end//2].reshape(4, width // 2), at, end)
+                 scratch[middle:end].reshape(4, strip), pairs[middle//2:end//2].reshape(4, strip // 2), at)
 
 
 @jit

@@ -59,6 +59,7 @@ def fits(rows: int, depth: int, width: int) -> bool:
 
 
 def threads_for(rows: int, depth: int, width: int) -> int:
+    """How many threads such a product is worth."""
     return thread_count() if rows * depth * width >= LARGE else 1
 
 
