@@ -152,6 +152,13 @@ def test_M_fewer_places_than_clusters_are_refused(algorithm, dtype):
     assert km.inertia_ == 0 and sorted(map(tuple, km.cluster_centers_)) == [(0, 1), (5, 5)]
 
 
+def test_M_a_cluster_left_empty_by_mini_batches_is_a_warning():
+    """Two centres at one place, and every batch has rows for all the others."""
+    x = np.array([2.0, 2, 5, 2, 1, 5, 0, 2])[:, None]
+    with pytest.warns(ConvergenceWarning, match="3 clusters found, fewer than n_clusters=4, though enough rows are distinct"):
+        KMeans(4, init=x[:4], max_iter=2, batch_size=3, seed=19).fit(x)
+
+
 def test_M_max_iter_reached_is_a_warning():
     x, start = rough()
     with pytest.warns(ConvergenceWarning, match="max_iter=2 reached while labels still changed.*Raise max_iter"):
