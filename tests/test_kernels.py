@@ -74,6 +74,19 @@ def test_K2_same_up_to_rounding_on_random_numbers(name, dtype):
     for_all(arguments(name, dtype, whole=False), check, size(50, 500))
 
 
+@each_dtype
+@pytest.mark.parametrize("C, K, L", [(22, 3, 3), (23, 5, 3), (200, 1, 1), (47, 2, 2), (3, 13, 13)])
+def test_K1_convolutions_whose_channels_come_in_pieces(C, K, L, dtype):
+    """More rows (c,k,l) than are laid out at a time: pieces of whole channels, the last one shorter, or one longer than that."""
+    rng, HW, IJ = np.random.default_rng(0), (14, 13), ((16 - K) // 2 + 1, (15 - L) // 2 + 1)
+    x, w, g = (rng.integers(-3, 4, shape).astype(dtype) for shape in ((18, C, *HW), (7, C, K, L), (18, 7, *IJ)))
+    settings = (2, 2), (1, 1), (1, 1)
+    for name, args in {"conv_y": (x, w, None, *settings), "conv_dx": (g, w, None, HW, *settings),
+                       "conv_dw_db": (x, g, (K, L), *settings), "conv_y_dw_db": (x, w, g, *settings)}.items():
+        for reference, fast in both(name, args):
+            np.testing.assert_array_equal(fast, reference)
+
+
 @each_kernel
 def test_arguments_may_be_read_only_and_stay_as_they_are(name):
     def check(args):
