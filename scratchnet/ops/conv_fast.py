@@ -10,20 +10,14 @@ As matrices, with cols = im2col(x) of shape (CKL, IJ·16) for a block of sixteen
 Why it is fast: only the columns of a few channels and image rows exist at a time.  They stay in the L2
 cache, are used at once, for both y and dw where both are wanted, and never reach main memory.
 """
-from functools import lru_cache
-from math import gcd
-
 import numpy as np
 
 from .. import memory
 from ..kernel import contiguous, jit, parallel
-from .conv_checks import out_size
 from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_y, conv_y_dw_db
-from .lanes import LANES, fill, lanes_in, load, room, store, sum_rows, up
+from .conv_plan import Plan
+from .lanes import LANES, fill, lanes_in, load, store, sum_rows, up
 from .products import product, product_transposed
-
-RUN = 4096            # bytes of a row of cols used at a time, at most: 8 to 12 such rows fill the L1 cache
-ROWS = 160            # rows of cols at a time, at most: 160 × 4096 bytes stay in the L2 cache
 
 # ---- the kernels: blocks of images, spread over the threads ------------------------------------------
 
@@ -58,11 +52,11 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
     """
     N, C, F = *x.shape[:2], len(w) if g is None else g.shape[1]
     plan, blocks, dtype = Plan(x.shape[1:], F, size, stride, padding, dilation, x.dtype), -(-N // LANES), x.dtype
-    filters = np.zeros((plan.pieces, up(F, 5) if w is not None else 0, plan.rows), dtype)
-    for piece, some in zip(filters, plan.some_channels(w) if w is not None else ()):
-        piece[:F, :some.shape[1]] = some
+    filters = np.zeros((plan.pieces, plan.filters, up(F, 5) if w is not None else 0, plan.rows), dtype)
+    if w is not None:
+        filters[:, :, :F] = plan.pack(w)
     y = memory.empty((N if w is not None else 0, F, plan.I, plan.J), dtype)
-    dw = memory.empty((blocks if g is not None else 0, up(F), plan.pieces * plan.rows), dtype)          # block by block
+    dw = memory.empty((blocks if g is not None else 0, up(F), plan.pieces * plan.filters * plan.rows), dtype)     # block by block
     db = np.empty((len(dw), C if sum_x else F), dtype)
     inputs = flat(x), flat(x_where, dtype), flat(g, dtype), flat(g_where, dtype), filters, bias(b, F, dtype)
     outputs = flat(y), dw, db
@@ -74,16 +68,16 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
             correlate_block(block, *inputs, *outputs, sum_x, *slopes, *scratch, fresh, *plan.facts)
             fresh = False
     parallel(work, blocks)
-    return y, dw.sum(axis=0)[:F, :C * size[0] * size[1]].reshape(F, C, *size), db.sum(axis=0)
+    dw = dw.sum(axis=0)[:F].reshape(F, plan.pieces, plan.filters, plan.rows)
+    return y, plan.unpack(dw, (F, C, *size)), db.sum(axis=0)
 
 
 @conv_dx.fast
 def conv_dx_fast(g, w, b, size, stride, padding, dilation, slope=None, y=None):
     (N, F), C, dtype = g.shape[:2], w.shape[1], g.dtype
     plan = Plan((C, *size), F, w.shape[2:], stride, padding, dilation, dtype)
-    filters = np.zeros((plan.pieces, up(plan.rows, 5), up(F)), dtype)
-    for piece, some in zip(filters, plan.some_channels(w)):
-        piece[:some.shape[1], :F] = some.T
+    filters = np.zeros((plan.pieces, plan.filters, up(plan.rows, 5), up(F)), dtype)
+    filters[:, :, :plan.rows, :F] = plan.pack(w).transpose(0, 1, 3, 2)
     x = memory.empty((N, C, *size), dtype)
     arrays = flat(g), flat(y, dtype), filters, bias(b, C, dtype), flat(x)
     slopes = dtype.type(slope or 0), dtype.type(1 if slope is None or y is not None else slope)
@@ -107,45 +101,6 @@ def bias(b, channels, dtype):
     return b if b is not None else contiguous(np.zeros(channels, dtype))
 
 
-@lru_cache(maxsize=256)
-class Plan:
-    """Sizes, places and scratch memory for x (N,C,H,W), w (F,C,K,L), y and g (N,F,I,J)."""
-
-    def __init__(self, x_shape, F, size, stride, padding, dilation, dtype):
-        (C, H, W), (K, L), (s, t), (p, q), (d, e) = x_shape, size, stride, padding, dilation
-        self.I, self.J = I, J = out_size((H, W), size, stride, padding, dilation)
-        width = -(-max(W + q, t * (J - 1) + e * (L - 1) + 1) // t)         # of one phase of a padded row
-        height = max(H + p, s * (I - 1) + d * (K - 1) + 1)
-        u, v = np.arange(H)[:, None] + p, np.arange(W) + q
-        at = (u * t * width + v % t * width + v // t).ravel()              # where each pixel of x stands
-        border = np.setdiff1d(np.arange(height * t * width), at)           # and where none does
-        most = max(1, ROWS // (K * L))                                     # channels in a piece, cut evenly; all pieces but
-        self.channels = up(-(-C // -(-C // most)), 4 // gcd(4, K * L)) if C > most else C      # the last have a multiple of
-        self.rows = up(self.channels * K * L)                              # 4 rows of cols, as the products want them
-        self.pieces = -(-C // self.channels)
-        chunk = min(I, max(1, RUN // (LANES * J * dtype.itemsize)))        # image rows at a time
-        image = room(0, self.channels, height * t * width, H * W)
-        out = room(image[-1], F, I * J, I * J)
-        above = room(out[-1], F, I * J, I * J)
-        cols = above[-1], up(self.rows, 20), LANES * chunk * J + 16        # start, rows, columns
-        self.size = cols[0] + cols[1] * cols[2]                            # numbers of scratch memory
-        self.facts = ((C, F, I, chunk, self.channels, self.rows),          # sizes,
-                      (t * width, width, J, K, L, s, t, d, e),             # layout of a padded image,
-                      (at, border, np.arange(I * J), np.arange(0)),        # places of pixels,
-                      (image, out, above, cols))                           # and rooms in the scratch memory
-        self.dtype, self.pair = dtype, np.dtype("f8" if dtype == "f4" else "c16")
-
-    def some_channels(self, w):
-        """w (F,C,K,L) piece by piece: (F, some c,k,l)."""
-        for first in range(0, w.shape[1], self.channels):
-            yield w[:, first:first + self.channels].reshape(len(w), -1)
-
-    def scratch(self):
-        """Memory for one block, as numbers and as pairs of them."""
-        numbers = memory.empty((self.size,), self.dtype)
-        return numbers, numbers.view(self.pair)
-
-
 # ---- a block of sixteen images: into lanes, a few image rows i and rows (c,k,l) of cols at a time, and back ------------
 # x_where, g_where, sum_x, slope and after: as in `correlate`.  fresh: the scratch memory has just been lent, and holds no
 # zeros yet.  zero, zero == 0, zero > 0: for a literal 0, True or False, Numba would compile what gets it once more.
@@ -153,90 +108,126 @@ class Plan:
 
 @jit
 def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch, pairs, fresh,
-                    sizes, layout, places, rooms):
+                    sizes, layout, places, rooms, products, sums):
     """y = w · im2col(x) + b  and/or  dw[block] = g · im2col(x)ᵀ"""
     image, out, above, cols = divide(scratch, pairs, fresh, sizes, places, rooms)
-    (C, F, I, chunk, channels, rows), (_, _, J, K, L, _, _, _, _) = sizes, layout
-    want_y, want_dw, zero = len(y) > 0, len(g) > 0, np.int64(0)
+    (C, F, I, chunk, channels, rows, taps), (_, _, J, L, _, _, _), zero = sizes, layout, np.int64(0)
+    want_y, want_dw = len(y) > 0, len(g) > 0
     if want_y:
-        fill(out, b)
+        fill(out, b, I * J)
+        for place, _, _, count in sums:
+            out.array[:, 16 * place * J:16 * (place + count) * J] = 0
     if want_dw:
         load(above, g, zero, F, block, g_where, slope)
         dw[block] = 0
         if not sum_x:
-            sum_rows(above, db[block])
+            sum_rows(above, db[block], I * J)
+        gather(above, sums, F, J)
     for piece in range(len(w)):
         first = piece * channels
         last = min(first + channels, C)
         load(image, x, first, last, block, x_where, slope)
         if want_dw and sum_x:
-            sum_rows(image, db[block, first:last])
-        cols[(last - first) * K * L:rows] = 0
-        for i0 in range(0, I, chunk):
-            i1 = min(i0 + chunk, I)
-            start, n = i0 * J, (i1 - i0) * J
-            im2col(image.array, cols, layout, last - first, i0, i1)
-            if want_y:
-                product(w[piece], cols[:rows], out.array, zero, start, n, zero == 0)
-            if want_dw:
-                product_transposed(above.array, cols[:rows], dw[block], start, piece * rows, n)
+            sum_rows(image, db[block, first:last], image.array.shape[1] // 16 - 1)
+        cols[(last - first) * taps * L:rows] = 0
+        for start, less, step, place, count, filter in products:
+            for done in range(0, count, chunk):
+                n = min(chunk, count - done)
+                im2col(image.array, cols, layout, last - first, taps, start + step * done, less, step, n)
+                if want_y:
+                    product(w[piece, filter], cols[:rows], out.array, zero, (place + done) * J, n * J, zero == 0)
+                if want_dw:
+                    product_transposed(above.array, cols[:rows], dw[block], (place + done) * J,
+                                       (piece * w.shape[1] + filter) * rows, n * J)
     if want_y:
+        spread(out, sums, F, J)
         store(out, y, zero, F, block, after)
 
 
 @jit
 def transpose_block(block, g, g_where, w, b, x, slope, after, scratch, pairs, fresh,
-                    sizes, layout, places, rooms):
+                    sizes, layout, places, rooms, products, sums):
     """x = col2im(wᵀ · g) + b"""
     image, _, above, cols = divide(scratch, pairs, fresh, sizes, places, rooms)
-    (C, F, I, chunk, channels, rows), J, zero = sizes, layout[2], np.int64(0)
+    (C, F, I, chunk, channels, rows, taps), J, zero = sizes, layout[2], np.int64(0)
     load(above, g, zero, F, block, g_where, slope)
+    gather(above, sums, F, J)
     for piece in range(len(w)):
         first = piece * channels
         last = min(first + channels, C)
-        fill(image, b[first:last])
-        for i0 in range(0, I, chunk):
-            i1 = min(i0 + chunk, I)
-            start, n = i0 * J, (i1 - i0) * J
-            product(w[piece], above.array[:w.shape[2]], cols, start, zero, n, zero > 0)
-            col2im(cols, image.array, layout, last - first, i0, i1)
+        fill(image, b[first:last], image.array.shape[1] // 16)
+        for start, less, step, place, count, filter in products:
+            for done in range(0, count, chunk):
+                n = min(chunk, count - done)
+                product(w[piece, filter], above.array[:w.shape[3]], cols, (place + done) * J, zero, n * J, zero > 0)
+                col2im(cols, image.array, layout, last - first, taps, start + step * done, less, step, n)
         store(image, x, first, last, block, after)
 
 
 @jit
 def divide(scratch, pairs, fresh, sizes, places, rooms):
     """The scratch memory as lanes of x, of y and of g, and as cols."""
-    (_, F, _, _, channels, _), (at, border, pixels, none), (image, out, above, (start, rows, columns)) = sizes, places, rooms
+    F, channels, (at, border, pixels, none), (image, out, above, (start, rows, columns)) = sizes[1], sizes[4], places, rooms
     return (lanes_in(scratch, pairs, image, channels, at, border, fresh), lanes_in(scratch, pairs, out, F, pixels, none, fresh),
             lanes_in(scratch, pairs, above, F, pixels, none, fresh), scratch[start:start + rows * columns].reshape(rows, columns))
+
+
+@jit
+def gather(g, sums, F, J):
+    """The sums g₀ + g₁ of pairs of rows, each to its place."""
+    for place, one, other, count in sums:
+        for f in range(F):
+            both, g0, g1 = g.array[f, 16*place*J:], g.array[f, 16*one*J:], g.array[f, 16*other*J:]
+            for jn in range(16 * count * J):
+                both[jn] = g0[jn] + g1[jn]
+
+
+@jit
+def spread(y, sums, F, J):
+    """The adjoint: what stands in the place of a sum goes to both rows."""
+    for place, one, other, count in sums:
+        for f in range(F):
+            both, y0, y1 = y.array[f, 16*place*J:], y.array[f, 16*one*J:], y.array[f, 16*other*J:]
+            for jn in range(16 * count * J):
+                y0[jn] += both[jn]
+                y1[jn] += both[jn]
 
 
 # ---- im2col and its adjoint, in lanes -----------------------------------------------------------------
 
 
 @jit
-def im2col(x, cols, layout, channels, i0, i1):
+def im2col(x, cols, layout, channels, taps, start, less, step, n):
     """cols[(c,k,l), (i,j,n)] = x[c, s·i+d·k, t·j+e·l, n] for some channels c and i0 <= i < i1, x padded, in lanes."""
-    line, width, J, K, L, s, t, d, e = layout
-    for row in range(channels * K * L):
+    line, width, J, L, t, d, e = layout
+    for row in range(channels * taps * L):
         ck, l = divmod(row, L)
-        c, k = divmod(ck, K)
-        tap = d * k * line + e * l % t * width + e * l // t
-        for i in range(i0, i1):
-            here, there = cols[row, 16 * (i - i0) * J:], x[c, 16 * (tap + s * i * line):]
-            for jn in range(16 * J):
-                here[jn] = there[jn]
+        c, k = divmod(ck, taps)
+        tap = (start + d * k) * line + e * l % t * width + e * l // t
+        for i in range(n):
+            here, there = cols[row, 16 * i * J:], x[c, 16 * (tap + step * i * line):]
+            if less == 0:
+                for jn in range(16 * J):
+                    here[jn] = there[jn]
+            else:
+                other = x[c, 16 * (tap + (step * i + less) * line):]
+                for jn in range(16 * J):
+                    here[jn] = there[jn] - other[jn]
 
 
 @jit
-def col2im(cols, x, layout, channels, i0, i1):
+def col2im(cols, x, layout, channels, taps, start, less, step, n):
     """x[c, s·i+d·k, t·j+e·l, n] += cols[(c,k,l), (i,j,n)]: the adjoint of im2col, the same loops."""
-    line, width, J, K, L, s, t, d, e = layout
-    for row in range(channels * K * L):
+    line, width, J, L, t, d, e = layout
+    for row in range(channels * taps * L):
         ck, l = divmod(row, L)
-        c, k = divmod(ck, K)
-        tap = d * k * line + e * l % t * width + e * l // t
-        for i in range(i0, i1):
-            here, there = cols[row, 16 * (i - i0) * J:], x[c, 16 * (tap + s * i * line):]
+        c, k = divmod(ck, taps)
+        tap = (start + d * k) * line + e * l % t * width + e * l // t
+        for i in range(n):
+            here, there = cols[row, 16 * i * J:], x[c, 16 * (tap + step * i * line):]
             for jn in range(16 * J):
                 there[jn] += here[jn]
+            if less != 0:
+                other = x[c, 16 * (tap + (step * i + less) * line):]
+                for jn in range(16 * J):
+                    other[jn] -= here[jn]

@@ -126,19 +126,19 @@ def store(lanes, x, first, last, block, slope):
 
 
 @jit
-def fill(lanes, b):
-    """Every number of channel c to b[c]."""
+def fill(lanes, b, pixels):
+    """Every number of the first `pixels` places of channel c to b[c]."""
     for c in range(len(b)):
         row, value = lanes.array[c], b[c]
-        for i in range(len(row)):
+        for i in range(16 * pixels):
             row[i] = value
 
 
 @jit(flags={"reassoc", "nsz"})
-def sum_rows(lanes, sums):
-    """sums[c] = Σ of channel c, while it is in the cache; `reassoc` lets LLVM add up in the sixteen lanes of its registers."""
+def sum_rows(lanes, sums, pixels):
+    """sums[c] = Σ of the first `pixels` places of channel c; `reassoc` lets LLVM add up in the sixteen lanes of its registers."""
     for c in range(len(sums)):
         row, s = lanes.array[c], lanes.array.dtype.type(0)
-        for i in range(16 * (len(row) // 16 - 1)):             # a buffer's rows are 16 longer than what is in them
+        for i in range(16 * pixels):
             s += row[i]
         sums[c] = s

@@ -1,0 +1,123 @@
+"""Which products the Numba versions of convolution are made of, and where everything stands in their scratch memory.
+
+Three products do the work of four.  Two taps w₀, w₁ of a filter's column, one stride apart, and two rows g₀, g₁ of
+y meet three rows of x (for each c, f and l, summed along the rows):
+
+    S = g₀·(w₀·x₀ + w₁·x₁) + g₁·(w₀·x₁ + w₁·x₂)                                  four products
+      = g₀·w₀·(x₀ − x₁) + (g₀ + g₁)·(w₀ + w₁)·x₁ + g₁·w₁·(x₂ − x₁)                three
+
+(Multiply out: what the second has too much, the first and third take away.)  S is linear in g, in w and in x, so
+leaving out one letter gives all three operations, as in conv.py:
+
+    y₀ = w₀·(x₀ − x₁) + m,   y₁ = w₁·(x₂ − x₁) + m   with m = (w₀ + w₁)·x₁;    dw and dx likewise
+
+The sums cost little: those of w are made once a call, those of x while im2col copies, those of y and g once a block.
+A 4×4 filter of stride 2 has two such pairs of taps, a 3×3 filter one.  (An infinite pixel gives NaN: ∞ − ∞.)
+
+Source  Winograd 1980, Arithmetic Complexity of Computations, F(2,2); Lavin & Gray 2016, arXiv:1509.09308.
+"""
+from functools import lru_cache
+from math import gcd
+
+import numpy as np
+
+from .. import memory
+from .conv_checks import out_size
+from .lanes import LANES, room, up
+
+RUN = 4096            # bytes of a row of cols used at a time, at most: 8 to 12 such rows fill the L1 cache
+ROWS = 160            # rows of cols at a time, at most: 160 × 4096 bytes stay in the L2 cache
+
+
+@lru_cache(maxsize=256)
+class Plan:
+    """For x (N,C,H,W), w (F,C,K,L), y and g (N,F,I,J)."""
+
+    def __init__(self, x_shape, F, size, stride, padding, dilation, dtype):
+        (C, H, W), (K, L), (s, t), (p, q), (d, e) = x_shape, size, stride, padding, dilation
+        self.I, self.J = I, J = out_size((H, W), size, stride, padding, dilation)
+        width = -(-max(W + q, t * (J - 1) + e * (L - 1) + 1) // t)         # of one phase of a padded row
+        height = max(H + p, s * (I - 1) + d * (K - 1) + 1)
+        u, v = np.arange(H)[:, None] + p, np.arange(W) + q
+        at = (u * t * width + v % t * width + v // t).ravel()              # where each pixel of x stands
+        border = np.setdiff1d(np.arange(height * t * width), at)           # and where none does
+
+        if d == 1 and K > s and I > 3 and C * L >= 16:
+            self.taps, self.pairs = 1, [(k, k + s) for k in range(K - s) if k // s % 2 == 0]
+            terms, sums, order = in_pairs(I, K, s, p, H, self.pairs)
+        else:
+            self.taps, self.pairs = K, []
+            terms, sums, order = [(0, 0, s, 0, I, 0)], [], np.arange(I)
+        self.filters = K // self.taps + len(self.pairs)
+        places = I + sum(count for *_, count in sums)                      # rows of y, and of sums of them
+        pixels = (order[:, None] * J + np.arange(J)).ravel()               # where each pixel of y stands
+
+        most = max(1, ROWS // (self.taps * L))                             # channels in a piece, cut evenly; all pieces but
+        self.channels = up(-(-C // -(-C // most)), 4 // gcd(4, self.taps * L)) if C > most else C      # the last have a
+        self.rows = up(self.channels * self.taps * L)                      # multiple of 4 rows of cols, as the products
+        self.pieces = -(-C // self.channels)                               # want them
+        longest = max(count for _, _, _, _, count, _ in terms)
+        chunk = min(longest, max(1, RUN // (LANES * J * dtype.itemsize)))  # image rows at a time
+        image = room(0, self.channels, height * t * width, H * W)
+        out = room(image[-1], F, places * J, I * J)
+        above = room(out[-1], F, places * J, I * J)
+        cols = above[-1], up(self.rows, 20), LANES * chunk * J + 16        # start, rows, columns
+        self.size = cols[0] + cols[1] * cols[2]                            # numbers of scratch memory
+        self.facts = ((C, F, I, chunk, self.channels, self.rows, self.taps),          # sizes,
+                      (t * width, width, J, L, t, d, e),                   # layout of a padded image,
+                      (at, border, pixels, np.arange(0)),                  # places of pixels,
+                      (image, out, above, cols),                           # rooms in the scratch memory,
+                      np.array(terms), np.array(sums, np.int64).reshape(-1, 4))          # products and sums
+        self.dtype, self.pair = dtype, np.dtype("f8" if dtype == "f4" else "c16")
+
+    def pack(self, w):
+        """w (F,C,K,L) and the sums of its pairs of taps, as matrices (pieces, filters, F, rows)."""
+        F, C, K, L = w.shape
+        packed = np.zeros((self.filters, F, self.pieces * self.rows), w.dtype)
+        taps = [w[:, :, k:k + self.taps] for k in range(0, K, self.taps)]
+        for filter, values in zip(packed, taps + [taps[k] + taps[m] for k, m in self.pairs]):
+            filter[:, :C * self.taps * L] = values.reshape(F, -1)
+        return packed.reshape(self.filters, F, self.pieces, self.rows).transpose(2, 0, 1, 3)
+
+    def unpack(self, dw, shape):
+        """The adjoint of pack: dw (F, pieces, filters, rows) as (F,C,K,L)."""
+        F, C, K, L = shape
+        dw = dw.transpose(0, 2, 1, 3).reshape(F, self.filters, -1)[:, :, :C * self.taps * L].reshape(F, -1, C, self.taps, L)
+        taps, sums = dw[:, :K // self.taps], dw[:, K // self.taps:]
+        for i, pair in enumerate(self.pairs):
+            for k in pair:
+                taps[:, k] += sums[:, i]
+        return taps.transpose(0, 2, 1, 3, 4).reshape(shape)
+
+    def scratch(self):
+        """Memory for one block, as numbers and as pairs of them."""
+        numbers = memory.empty((self.size,), self.dtype)
+        return numbers, numbers.view(self.pair)
+
+
+def in_pairs(I, K, s, p, H, pairs):
+    """The products for rows and taps in pairs, what is added up for them, and the place of each row i of y.
+
+    A product   (first row of x, distance to the row taken away from it, or 0, step from row to row,
+                first place in y, number of rows, filter)
+    A sum       (place, g₀'s place, g₁'s place, number of rows)
+    Even rows i stand first, then the odd ones, so that the rows of a product are neighbours.
+    """
+    i = np.arange(I)
+    place = i // 2 + i % 2 * (I - I // 2)
+    products, sums, end = [], {}, I
+    for number, (k, m) in enumerate(pairs):
+        first = int(I % 2 and k < p)                           # an odd row is left over: sooner one on which a tap meets padding
+        count = I // 2
+        if first not in sums:
+            sums[first] = (end, place[first], place[first + 1], count)
+            end += count
+        x0 = s * first + k
+        products += [(x0, s, 2 * s, place[first], count, k), (x0 + s, 0, 2 * s, sums[first][0], count, K + number),
+                     (x0 + 2 * s, -s, 2 * s, place[first + 1], count, m)]
+        left = 0 if first else I - 1
+        products += [(s * left + tap, 0, s, place[left], 1, tap) for tap in (k, m)
+                     if I % 2 and p <= s * left + tap < H + p]
+    for k in set(range(K)).difference(*pairs):                 # taps without a partner
+        products += [(k, 0, 2 * s, 0, I - I // 2, k), (s + k, 0, 2 * s, place[1], I // 2, k)]
+    return products, list(sums.values()), place
