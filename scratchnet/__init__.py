@@ -5,7 +5,7 @@ from .check import GradientError, check_backward, check_grad, check_kl, check_mo
 from .debug import explain, step
 from .guard import guard_finite
 from .inspect import inspect
-from .kernel import set_threads, use_kernels
+from .kernel import use_kernels
 from .op import keep, op, replaced
 from .ops import (abs, add, avg_pool2d, bce_with_logits, broadcast_to, clip, concatenate, conv2d, conv_transpose2d,
                   cross_entropy, dense, div, exp, gaussian_kl, getitem, leaky_relu, log, log_softmax, logsumexp,
@@ -14,5 +14,6 @@ from .ops import (abs, add, avg_pool2d, bce_with_logits, broadcast_to, clip, con
 from .rng import seed
 from .storage import CheckpointError, load, save
 from .tensor import Tensor
+from .threads import set_threads
 
 __version__ = "0.1.0"

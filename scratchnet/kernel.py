@@ -12,17 +12,12 @@ references run, and a warning says so once.  A @jit function may call others, of
 """
 from __future__ import annotations
 
-import ctypes
-import operator
 import os
 import threading
 import warnings
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Callable, Iterator
+from typing import Callable
 
 import numpy as np
-
-from .placement import Placement
 
 mode = os.environ.get("SCRATCHNET_KERNELS", "numba")
 if mode not in ("numpy", "numba"):
@@ -156,112 +151,3 @@ class jit:
             for one in together:                # only now, when all names they call are in place
                 one.compiled = scope[one.function.__name__]
             jit.waiting.pop(id(scope), None)
-
-
-# ---- threads ------------------------------------------------------------------------------------
-
-def default_threads() -> int:
-    """NUMBA_NUM_THREADS, else OMP_NUM_THREADS, else one for each processor this process may use."""
-    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
-        first = os.environ.get(name, "").split(",")[0].strip()             # OpenMP allows "4,2"
-        if first.isdecimal() and int(first) > 0:
-            return int(first)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def one_blas_thread() -> None:
-    """Keep NumPy's matrix products on one thread, where its wheels' own OpenBLAS computes them.
-
-    Its threads wait by spinning, on the cores that ours are to use: with two of each on two cores a VAE
-    step took 72 ms, with ours alone 40.  At import, so that all results of a process come the same way.
-    """
-    try:
-        ctypes.CDLL(np._core._multiarray_umath.__file__).scipy_openblas_set_num_threads64_(1)
-    except (AttributeError, OSError):           # another BLAS: its own variable sets it (MKL_NUM_THREADS, …)
-        pass
-
-
-threads = default_threads()
-if threads > 1:
-    one_blas_thread()
-_pool: Pool | None = None
-
-
-def thread_count() -> int:
-    return threads
-
-
-def set_threads(n: int) -> None:
-    """How many threads our kernels use.  Their results are the same bits for every n.
-
-    Errors   TypeError for what is no integer, ValueError below 1.
-    """
-    global threads, _pool
-    n = operator.index(n)
-    if n < 1:
-        raise ValueError(f"set_threads: got {n}, expected 1 or more")
-    threads, _pool = n, None
-
-
-def parallel(work: Callable[[Iterator[int]], None], blocks: int) -> None:
-    """Run work(todo) in each thread: `todo` hands out the numbers 0 … blocks−1, each to one thread only.
-
-    Plain Python threads: compiled loops let go of the interpreter lock, and nothing here can abort a
-    process that forks or brings threads of its own.  Blocks share no result, so who takes which one does
-    not matter, and neither does the number of threads.  When this returns or raises, no thread is at work.
-    """
-    global _pool
-    if min(threads, blocks) < 2:
-        return work(iter(range(blocks)))
-    pool = _pool = _pool or Pool(threads - 1)
-    with pool.placement.apart():
-        share(pool, work, blocks)
-
-
-class Pool(ThreadPoolExecutor):
-    """The threads that help."""
-
-    def __init__(self, count: int):
-        self.placement = Placement()
-        super().__init__(count, "scratchnet", self.placement.join)
-
-
-def share(pool: Pool, work: Callable, blocks: int) -> None:
-    todo = iter(range(blocks))                  # next() on it is atomic
-    helpers: list[Future] = []
-    try:
-        get_help(pool, helpers, min(threads, blocks) - 1, work, todo)
-        take_part(work, todo)
-    finally:                                    # also after an error or Ctrl-C
-        begun = [h for h in helpers if not h.cancel()]              # the others are not needed any more
-        wait(begun)
-    for helper in begun:
-        helper.result()                         # raises what went wrong there
-
-
-def take_part(work: Callable, todo: Iterator[int]) -> None:
-    try:
-        work(todo)
-    except BaseException:
-        for _ in todo:                          # nothing is left to hand out
-            pass
-        raise
-
-
-def get_help(pool: Pool, helpers: list[Future], count: int, work: Callable, todo: Iterator[int]) -> None:
-    global _pool
-    try:
-        for _ in range(count):
-            helpers.append(pool.submit(take_part, work, todo))
-    except RuntimeError:                        # the system grants no more threads, or Python is about to end:
-        _pool = None                            # do without
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _forget_pool() -> None:
-    global _pool
-    _pool = None                                # threads do not survive a fork
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)

@@ -37,6 +37,10 @@ VERSIONS = (platform.python_implementation(), sys.version_info[:3], numba.__vers
 SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")     # of numba.config
 
 
+if hasattr(os, "sched_yield"):                  # the system's, for compiled loops
+    sched_yield = os.sched_yield if numba.config.DISABLE_JIT else numba.types.ExternalFunction("sched_yield", numba.int32())
+
+
 def load_numba() -> None:
     """What Numba puts off until it first compiles or finds a loop: its table of all that it can compile."""
     cpu = numba.core.registry.cpu_target

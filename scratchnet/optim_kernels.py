@@ -1,7 +1,8 @@
 """The loop of Adam: every number of a network is read and written once a step.  Letters and formula: optim.py."""
 import numpy as np
 
-from .kernel import jit, kernel, parallel
+from .kernel import jit, kernel
+from .threads import parallel
 
 BLOCK = 1 << 18                                 # numbers that a thread takes at a time; small parameters are one block
 

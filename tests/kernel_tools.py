@@ -12,7 +12,7 @@ import pytest
 numba = pytest.importorskip("numba")
 
 import scratchnet as sn
-from scratchnet import kernel as kernel_module
+from scratchnet import threads
 from scratchnet.kernel import Kernel
 from scratchnet.ops import channel_kernels, elementwise_kernels, matmul_kernels
 from tests.kernel_rows import large, run
@@ -32,7 +32,7 @@ def python(code: str, *, status: int = 0, timeout: float = 300, **env) -> subpro
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch):
     """Numba kernels, which share small arrays among threads, too; restore the number of threads."""
-    before = kernel_module.threads
+    before = threads.threads
     monkeypatch.setattr(elementwise_kernels, "NUMBERS", 1 << 14)
     monkeypatch.setattr(channel_kernels, "NUMBERS", 1 << 12)
     monkeypatch.setattr(matmul_kernels, "LARGE", 1)

@@ -13,7 +13,7 @@ import pytest
 numba = pytest.importorskip("numba")
 
 import scratchnet as sn
-from scratchnet.kernel import parallel
+from scratchnet.threads import parallel
 from scratchnet.models.kmeans_tiles import Rows
 from tests.conftest import size
 from tests.kernel_tools import NAMES, ROOT, as_before, bits, python, real      # noqa: F401  as_before: for every test

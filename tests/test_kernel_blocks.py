@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("numba")
 
 import scratchnet as sn
-from scratchnet import kernel as kernel_module
 from scratchnet.kernel import Kernel
+from scratchnet.threads import parallel
 from tests.conftest import size
 from tests.kernel_rows import each_kernel, large, run
 from tests.kernel_tools import as_before, forks, python      # noqa: F401  as_before: for every test
@@ -53,7 +53,7 @@ def test_parallel_hands_out_every_block_once():
         for count in (0, 1, 2, 5, 12):
             sn.set_threads(n)
             seen = []
-            kernel_module.parallel(seen.extend, count)
+            parallel(seen.extend, count)
             assert sorted(seen) == list(range(count))
 
 
@@ -64,7 +64,7 @@ def test_an_error_in_a_thread_is_raised():
     sn.set_threads(3)
     for _ in range(10):                         # whichever thread takes that block
         with pytest.raises(KeyError, match="block 5"):
-            kernel_module.parallel(work, 6)
+            parallel(work, 6)
 
 
 def test_K9_kernels_may_be_called_from_several_threads():

@@ -10,9 +10,8 @@ import pytest
 numba = pytest.importorskip("numba")
 
 import scratchnet as sn
-from scratchnet import kernel as kernel_module
-from scratchnet import placement
-from scratchnet.kernel import parallel
+from scratchnet import placement, threads
+from scratchnet.threads import parallel
 from tests.conftest import size
 from tests.kernel_tools import as_before, bits, forks, python, real      # noqa: F401  as_before: for every test
 
@@ -140,7 +139,7 @@ def test_K9_after_an_error_nobody_is_at_work(error, where):
 def test_K9_parallel_within_parallel():
     """In a process of its own, where a deadlock ends after a while."""
     assert python("""
-from scratchnet.kernel import parallel, set_threads
+from scratchnet.threads import parallel, set_threads
 set_threads(3)
 seen = []
 def inner(todo): seen.extend(todo)
@@ -199,13 +198,13 @@ def test_K9_the_caller_and_its_helpers_run_on_different_processors(monkeypatch):
 def test_K9_without_a_say_in_where_threads_run(change):
     assert python("""
 import os
-from scratchnet import kernel, placement
+from scratchnet import placement, threads
 def refuse(*a): raise PermissionError
 before = os.sched_getaffinity(0)
 """ + change + """
-kernel.set_threads(2)
+threads.set_threads(2)
 done = []
-for _ in range(3): kernel.parallel(done.extend, 9)
+for _ in range(3): threads.parallel(done.extend, 9)
 print(sorted(done) == sorted(3 * list(range(9))), os.sched_getaffinity(0) <= before)
 """, timeout=60).stdout == "True True\n"
 
@@ -265,5 +264,5 @@ def test_default_number_of_threads(env, expected, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    n = kernel_module.default_threads()
+    n = threads.default_threads()
     assert n == expected if expected else n >= 1

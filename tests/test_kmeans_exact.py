@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import scratchnet as sn
+from scratchnet import threads
 from scratchnet.models import kmeans_loops, kmeans_sieve, kmeans_sums
 from scratchnet.models.kmeans import comfortable
 from scratchnet.models.kmeans_steps import nearest, reassigned
@@ -114,7 +115,7 @@ def test_K3_same_bits_for_every_number_of_threads(monkeypatch):
     monkeypatch.setattr(kmeans_sums, "PRODUCTS", 1 << 14)
     monkeypatch.setattr(kmeans_sums, "BLOCK", 1 << 12)
     x, start = rough(n=10_000, d=30)
-    before, results = sn.kernel.threads, set()
+    before, results = threads.threads, set()
     try:
         for n in (1, 2, 3):
             sn.set_threads(n)

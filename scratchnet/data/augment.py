@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernel import jit, kernel, parallel
+from ..kernel import jit, kernel
 from ..rng import generator
+from ..threads import parallel
 
 
 def random_affine(x: np.ndarray, *, degrees: float = 10.0, shift: float = 0.1, scale: float = 0.1, rng=None) -> np.ndarray:

@@ -5,7 +5,8 @@ blocks of rows, added in order.
 """
 import numpy as np
 
-from ..kernel import contiguous, jit, parallel
+from ..kernel import contiguous, jit
+from ..threads import parallel
 from .kmeans_sieve import SIDE
 from .kmeans_steps import column_moments, from_sums, own_squares, regrouped
 

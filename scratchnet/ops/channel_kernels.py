@@ -11,7 +11,8 @@ import math
 import numpy as np
 
 from .. import memory
-from ..kernel import jit, kernel, parallel
+from ..kernel import jit, kernel
+from ..threads import parallel
 
 LANES = {"reassoc", "nsz", "contract"}
 NUMBERS = 1 << 20                               # that a thread takes at a time: fewer are done before a second one is awake

@@ -13,7 +13,8 @@ cache, are used at once, for both y and dw where both are wanted, and never reac
 import numpy as np
 
 from .. import memory
-from ..kernel import contiguous, jit, parallel
+from ..kernel import contiguous, jit
+from ..threads import parallel
 from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_y, conv_y_dw_db
 from .conv_plan import Plan
 from .lanes import LANES, fill, lanes_in, load, store, sum_rows, up

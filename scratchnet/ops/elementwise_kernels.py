@@ -6,7 +6,8 @@ multiplies: three passes and two arrays more.
 import numpy as np
 
 from .. import memory
-from ..kernel import jit, kernel, parallel
+from ..kernel import jit, kernel
+from ..threads import parallel
 
 NUMBERS = 1 << 20                               # that a thread takes at a time: fewer are done before a second one is awake
 

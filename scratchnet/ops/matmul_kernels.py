@@ -10,7 +10,8 @@ Products that are small, or whose width is no multiple of 16, stay with BLAS.
 import numpy as np
 
 from .. import memory
-from ..kernel import jit, kernel, parallel, thread_count
+from ..kernel import jit, kernel
+from ..threads import parallel, thread_count
 from .lanes import LANES, buffer, up
 from .products import product, product_transposed
 

@@ -14,8 +14,9 @@ Source       Goodfellow, Bengio & Courville 2016, §9.3; Dumoulin & Visin 2016, 
 """
 import numpy as np
 
-from ..kernel import jit, kernel, parallel
+from ..kernel import jit, kernel
 from ..op import keep, op
+from ..threads import parallel
 from .conv_checks import fits, four, out_size, pair
 from .conv_kernels import windows
 

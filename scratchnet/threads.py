@@ -1,0 +1,215 @@
+"""Threads: `parallel` shares the blocks of a kernel among them.
+
+Plain Python threads: compiled loops let go of the interpreter lock, and nothing here can abort a process that
+forks or brings threads of its own.  Who waits for the other stays awake for half a millisecond (meeting.py): a
+training step has dozens of shared loops, many shorter than that, and a thread that sleeps takes 0.1 ms to wake.
+"""
+from __future__ import annotations
+
+import atexit
+import ctypes
+import itertools
+import operator
+import os
+import threading
+from queue import SimpleQueue
+from typing import Callable, Iterator
+
+import numpy as np
+
+from .kernel import numba_found
+from .placement import Placement
+
+
+def default_threads() -> int:
+    """NUMBA_NUM_THREADS, else OMP_NUM_THREADS, else one for each processor this process may use."""
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+        first = os.environ.get(name, "").split(",")[0].strip()             # OpenMP allows "4,2"
+        if first.isdecimal() and int(first) > 0:
+            return int(first)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def one_blas_thread() -> None:
+    """Keep NumPy's matrix products on one thread, where its wheels' own OpenBLAS computes them.
+
+    Its threads wait by spinning, on the cores that ours are to use: with two of each on two cores a VAE
+    step took 72 ms, with ours alone 40.  At import, so that all results of a process come the same way.
+    """
+    try:
+        ctypes.CDLL(np._core._multiarray_umath.__file__).scipy_openblas_set_num_threads64_(1)
+    except (AttributeError, OSError):           # another BLAS: its own variable sets it (MKL_NUM_THREADS, …)
+        pass
+
+
+threads = default_threads()
+if threads > 1:
+    one_blas_thread()
+_pool: Pool | None = None
+
+
+def thread_count() -> int:
+    return threads
+
+
+def set_threads(n: int) -> None:
+    """How many threads our kernels use.  Their results are the same bits for every n.
+
+    Errors   TypeError for what is no integer, ValueError below 1.
+    """
+    global threads, _pool
+    n = operator.index(n)
+    if n < 1:
+        raise ValueError(f"set_threads: got {n}, expected 1 or more")
+    former, threads, _pool = _pool, n, None
+    if former:
+        former.close()
+
+
+def parallel(work: Callable[[Iterator[int]], None], blocks: int) -> None:
+    """Run work(todo) in each thread: `todo` hands out the numbers 0 … blocks−1, each to one thread only.
+
+    Blocks share no result, so who takes which one does not matter, and neither does the number of threads.
+    When this returns or raises, no thread is at work.
+    """
+    global _pool
+    if min(threads, blocks) < 2:
+        return work(iter(range(blocks)))
+    pool = _pool = _pool or Pool()
+    with pool.placement.apart():
+        share(pool, work, blocks)
+
+
+def share(pool: Pool, work: Callable, blocks: int) -> None:
+    todo = iter(range(blocks))                  # next() on it is atomic
+    jobs: list[Job] = []
+    try:
+        for helper in pool.helpers(min(threads, blocks) - 1):
+            jobs.append(Job(work, todo, helper))
+            helper.give(jobs[-1])
+        take_part(work, todo)
+    finally:                                    # also after an error or Ctrl-C
+        begun = [job for job in jobs if not job.withdraw()]         # the others are not needed any more
+        for job in begun:
+            job.wait()
+    for job in begun:
+        if job.error is not None:
+            raise job.error
+
+
+def take_part(work: Callable, todo: Iterator[int]) -> None:
+    try:
+        work(todo)
+    except BaseException:
+        for _ in todo:                          # nothing is left to hand out
+            pass
+        raise
+
+
+# ---- helpers ------------------------------------------------------------------------------------
+
+class Job:
+    """One helper's part in a shared loop.  Whoever has the lock `claim` first, the helper to begin or the caller to withdraw."""
+
+    def __init__(self, work: Callable, todo: Iterator[int], helper: Helper):
+        self.work, self.todo, self.helper, self.error = work, todo, helper, None
+        self.number = next(helper.count)
+        self.claim, self.unfinished = threading.Lock(), threading.Lock()
+        self.unfinished.acquire()
+
+    def withdraw(self) -> bool:
+        return self.claim.acquire(blocking=False)
+
+    def run(self) -> None:
+        if not self.claim.acquire(blocking=False):
+            return
+        try:
+            take_part(self.work, self.todo)
+        except BaseException as error:          # the caller raises it
+            self.error = error
+        finally:
+            self.unfinished.release()
+
+    def wait(self) -> None:
+        if meeting := awake():
+            meeting.look_for(self.helper.numbers, Helper.DONE, self.number, meeting.LOOKS)
+        self.unfinished.acquire()               # this one is certain
+
+
+class Helper(threading.Thread):
+    """A thread that helps: takes its jobs from a queue, and looks out for the next one before it falls asleep there."""
+    GIVEN, DONE = 0, 32                         # where `numbers` holds the last job given and done, in two cache lines
+
+    def __init__(self, placement: Placement):
+        super().__init__(name="scratchnet", daemon=True)
+        self.placement, self.jobs, self.count = placement, SimpleQueue(), itertools.count(1)
+        self.numbers = np.zeros(64, np.int64)
+        self.start()
+
+    def give(self, job: Job) -> None:
+        self.jobs.put(job)
+        self.numbers[self.GIVEN] = job.number
+
+    def end(self) -> None:
+        """When it has done what was given to it."""
+        self.jobs.put(None)
+        self.numbers[self.GIVEN] = np.iinfo(np.int64).max
+
+    def run(self) -> None:
+        self.placement.join()
+        done = 0
+        while (job := self.jobs.get()) is not None:
+            job.run()
+            done = job.number
+            del job                             # and with it the arrays of its loop
+            if meeting := awake():
+                meeting.say_and_look_for(self.numbers, self.DONE, done, self.GIVEN, done + 1, meeting.LOOKS)
+
+
+class Pool:
+    """The helpers."""
+
+    def __init__(self):
+        self.placement, self.crew, self.lock = Placement(), [], threading.Lock()
+
+    def helpers(self, count: int) -> list[Helper]:
+        """As many, or as many as the system grants threads: none when Python is about to end."""
+        with self.lock:
+            try:
+                while len(self.crew) < count:
+                    self.crew.append(Helper(self.placement))
+            except RuntimeError:
+                pass
+            return self.crew[:count]
+
+    def close(self) -> list[Helper]:
+        """Let each go when it is done."""
+        with self.lock:
+            for helper in self.crew:
+                helper.end()
+            return self.crew
+
+
+def awake():
+    """The module meeting, where there is a Numba to compile it and a system that it runs on, else None."""
+    if not numba_found() or not hasattr(os, "sched_yield"):
+        return None
+    from . import meeting                       # here, because it imports Numba
+    return meeting
+
+
+def _forget_pool() -> None:
+    global _pool
+    _pool = None                                # threads do not survive a fork
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
+
+
+@atexit.register
+def _end_pool() -> None:
+    """Threads that wait in compiled code should have left it when Python ends."""
+    if _pool:
+        for helper in _pool.close():
+            helper.join()
