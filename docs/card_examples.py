@@ -72,6 +72,8 @@ EXAMPLES = {
     "conv2d_transpose_relu": Example("g (N,F,I,J), w (F,C,K,L), b (C,) → (N,C,H,W)",
                                      dict(g=[[[[1, 2], [3, 4]]]], w=FILTER, b=[-2.5]),
                                      dict(size=(4, 4), stride=2), {"H": "size[0]", "W": "size[1]"}),
+    "batch_norm": Example("x (N,C,H,W), gamma (C,), beta (C,) → (N,C,H,W)",
+                          dict(x=[[[[1, 3]]], [[[3, 5]]]], gamma=[2], beta=[1]), dict(eps=0.0, slope=0.0)),
     "conv2d_weight": Example("x (N,C,H,W), g (N,F,I,J) → (F,C,K,L)", dict(x=IMAGE, g=[[[[1, 2], [3, 4]]]]),
                              dict(size=(2, 2)), {"K": "size[0]", "L": "size[1]"}),
     "mse": Example("pred (N,M), target (N,M) → ()",

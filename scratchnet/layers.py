@@ -164,43 +164,6 @@ class ConvTranspose2d(Layer):
         return ops.conv_transpose2d_relu(x, self.w, self.b, slope=slope, **self.settings)
 
 
-class BatchNorm(Layer):
-    """Each channel shifted and scaled to mean 0 and variance 1 over the batch, then to a learned γ, β.
-
-    Shapes  x (N,C,H,W) → (N,C,H,W), or (N,C) → (N,C).  Training uses the batch's own statistics, and keeps running ones,
-    r ← (1 − momentum)·r + momentum·batch (the variance unbiased, n/(n−1)), which test time uses.
-    Errors  ValueError in training for a single value per channel: its variance is 0 whatever it is.
-    Source  Ioffe & Szegedy 2015, arXiv:1502.03167.
-    """
-    buffers = ("mean", "var")
-
-    def __init__(self, channels: int, *, momentum: float = 0.1, eps: float = 1e-5):
-        self.gamma = parameter(np.ones(channels, np.float32))
-        self.beta = parameter(np.zeros(channels, np.float32))
-        self.mean, self.var = Tensor(np.zeros(channels, np.float32)), Tensor(np.ones(channels, np.float32))
-        self.momentum, self.eps = momentum, eps
-
-    def forward(self, x: Array) -> Tensor:
-        if x.ndim not in (2, 4) or x.shape[1] != self.gamma.size:
-            raise ValueError(f"BatchNorm: x {x.shape}, expected (N, {self.gamma.size}) or (N, {self.gamma.size}, H, W)")
-        row = (1, -1) + (1,) * (x.ndim - 2)                    # (1, C) or (1, C, 1, 1)
-        if self.training:
-            axes = (0, *range(2, x.ndim))
-            mean, var = ops.mean(x, axis=axes, keepdims=True), ops.var(x, axis=axes, keepdims=True)
-            self.remember(mean, var, x.size // x.shape[1])
-        else:
-            mean, var = self.mean.reshape(row), self.var.reshape(row)
-        return ops.normalize(x, mean, var, self.gamma.reshape(row), self.beta.reshape(row), eps=self.eps)
-
-    def remember(self, mean, var, n: int) -> None:
-        if n < 2:
-            raise ValueError("BatchNorm: one value per channel has no variance; use a larger batch, or .eval()")
-        r, k = self.momentum, self.mean.size
-        mean, var = (ops.reshape(Tensor(s).detach(), (k,)).data for s in (mean, var))
-        self.mean.data = (1 - r) * self.mean.data + r * mean
-        self.var.data = (1 - r) * self.var.data + r * var * (n / (n - 1))
-
-
 class Dropout(Layer):
     """In training, each number is 0 with probability p, else divided by 1 − p: the mean stays.
 
@@ -246,7 +209,7 @@ class Sequential(Layer):
 def joins(layer: Layer, after: Layer) -> bool:
     """Are the two one op here?  Not where a learner has replaced a rule of theirs (sn.replaced)."""
     relu = type(after) is ReLU or type(after) is LeakyReLU and after.slope >= 0
-    return joined.on.get() and relu and type(layer) in (Conv2d, ConvTranspose2d) \
+    return joined.on.get() and relu and type(layer) in (Conv2d, ConvTranspose2d, BatchNorm) \
         and not any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose))
 
 
@@ -294,4 +257,5 @@ class AvgPool2d(Layer):
     def forward(self, x: Array) -> Tensor: return ops.avg_pool2d(x, **self.settings)
 
 
-from .spectral_norm import SpectralNorm         # noqa: E402, F401  at the end, because it is built on Layer
+from .batch_norm import BatchNorm               # noqa: E402  at the end, because they are built on Layer
+from .spectral_norm import SpectralNorm         # noqa: E402, F401

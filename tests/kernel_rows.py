@@ -142,6 +142,18 @@ def matrices(arrange):
     return arguments
 
 
+def through_relu(arguments):
+    """And perhaps the output of the ReLU behind them, leaky or not, and its slope."""
+    def more(d, numbers):
+        args = arguments(d, numbers)
+        return (*args, where(d, numbers, args[0].shape), d.pick(0.0, 0.25))
+    return more
+
+
+def maybe_slope(arguments):
+    return lambda d, numbers: (*arguments(d, numbers), d.pick(None, 0.0, 0.25))
+
+
 def slope(arguments):
     return lambda d, numbers: (*arguments(d, numbers), d.pick(0.0, 0.25, 2.0, -0.5))
 
@@ -188,9 +200,12 @@ ROWS = {                                        # kernel -> (drawn arguments, ar
     "bce_slope": (bce_slope, lambda n: (n(MANY), n(MANY), np.exp(-np.abs(n(MANY))), 0.25)),
     "leaky_part": (slope(one_array), lambda n: (n(MANY), 0.2)),
     "leaky_slope": (slope(two_arrays), lambda n: (n(MANY), n(MANY), 0.2)),
-    "channel_dots": (per_channel("images", "images", "c"), lambda n: (n((37, 5, 9, 8)), n((37, 5, 9, 8)), n((5,)))),
+    "channel_dots": (through_relu(per_channel("images", "images", "c")),
+                     lambda n: (n((37, 5, 9, 8)), n((37, 5, 9, 8)), n((5,)), n((37, 5, 9, 8)), 0.2)),
+    "channel_rest": (through_relu(per_channel("images", "images", *"cccc")),
+                     lambda n: (n((37, 5, 9, 8)), n((37, 5, 9, 8)), *n((4, 5)), n((37, 5, 9, 8)), 0.2)),
     "channel_moments": (per_channel("images"), lambda n: (n((37, 5, 9, 8)),)),
-    "channel_scale": (per_channel("images", "c", "c", "c"), lambda n: (n((37, 5, 9, 8)), n((5,)), n((5,)), n((5,)))),
+    "channel_scale": (maybe_slope(per_channel("images", "c", "c", "c")), lambda n: (n((37, 5, 9, 8)), n((5,)), n((5,)), n((5,)))),
     "adam_step": (adam_step, lambda n: (n(MANY), n(MANY), np.abs(n(MANY)), n(MANY), 0.9, 0.999, 1e-3, 2.0, 1e-8)),
 }
 

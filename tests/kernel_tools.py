@@ -70,6 +70,7 @@ def real(name: str, N: int, dtype=np.float32) -> tuple:
         "leaky_part": lambda: (a(N, 32, 28, 28), 0.2),
         "leaky_slope": lambda: (a(N, 32, 28, 28), a(N, 32, 28, 28), 0.2),
         "channel_dots": lambda: (a(N, 32, 14, 14), a(N, 32, 14, 14), a(32)),
+        "channel_rest": lambda: (a(N, 32, 14, 14), a(N, 32, 14, 14), *a(4, 32), a(N, 32, 14, 14), 0.2),
         "channel_moments": lambda: (a(N, 32, 14, 14),),
         "channel_scale": lambda: (a(N, 32, 14, 14), a(32), a(32), a(32)),
         "adam_step": lambda: (a(784, 512), a(784, 512), a(784, 512) ** 2, a(784, 512), 0.9, 0.999, 1e-3, 2.0, 1e-8),

@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import scratchnet as sn
-from scratchnet.ops import conv, conv_relu, pool
+from scratchnet.ops import batch_norm, conv, conv_relu, pool
 from tests.op_draw import TABLE, draws, pair
 
 
@@ -68,6 +68,17 @@ def _(d):
 def _(d):
     inputs, settings = off_the_kink(conv.conv2d_transpose, *TABLE[conv.conv2d_transpose](d))
     return inputs, {**settings, **d.pick({}, {"slope": 0.25})}
+
+
+@draws(batch_norm)
+def _(d):
+    """At least two pixels, or there would be no variance."""
+    full = d.lengths(4)
+    full = full if full[0] * full[2] * full[3] > 1 else (2, *full[1:])
+    C = full[1]
+    x, gamma, eps = d.real(full), d.real(C), d.pick({}, {"eps": 0.1})
+    inputs, _ = off_the_kink(lambda x, b: batch_norm(x, gamma, b, **eps), {"x": x, "b": d.real(C)}, {})
+    return {"x": x, "gamma": gamma, "beta": inputs["b"]}, {**eps, **d.pick({}, {"slope": 0.0}, {"slope": 0.25})}
 
 
 @draws(conv.conv2d_weight)

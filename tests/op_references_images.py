@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 import scratchnet as sn
-from scratchnet.ops import conv, conv_relu, pool
+from scratchnet.ops import batch_norm, conv, conv_relu, pool
 from tests.op_draw import pair
 from tests.op_loops import REFERENCE, every, reference_of
 
@@ -64,6 +64,17 @@ def _(x, w, b=None, slope=0.0, **settings):
 def _(g, w, b=None, slope=0.0, **settings):
     z = REFERENCE[conv.conv2d_transpose](g, w, b, **settings)
     return np.where(z.real > 0, z, slope * z)
+
+
+@reference_of(batch_norm)
+def _(x, gamma, beta, eps=1e-5, slope=None):
+    y = np.zeros_like(x)
+    for c in range(x.shape[1]):
+        m = sum(x[n, c, i, j] for n, i, j in every((len(x), *x.shape[2:]))) / x[:, c].size
+        v = sum((x[n, c, i, j] - m) ** 2 for n, i, j in every((len(x), *x.shape[2:]))) / x[:, c].size
+        z = gamma[c] * (x[:, c] - m) / (v + eps) ** 0.5 + beta[c]
+        y[:, c] = z if slope is None else np.where(z.real > 0, z, slope * z)
+    return y
 
 
 @reference_of(conv.conv2d_weight)

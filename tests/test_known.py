@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import scratchnet as sn
-from scratchnet.ops import broadcast, conv, conv_relu, elementwise, pool, shape
+from scratchnet.ops import batch_norm, broadcast, conv, conv_relu, elementwise, pool, shape
 from scratchnet.ops.matmul import product
 from tests.op_cases import TABLE, name_of
 
@@ -66,6 +66,9 @@ KNOWN = [                                       # op, inputs, settings, result
     (sn.conv2d, (IMAGE, CROSS), {"dilation": 2}, [[[[19]]]]),
     (conv_relu.conv2d_relu, (IMAGE, CROSS, [-20]), {}, [[[[0, 0], [0, 3]]]]),
     (conv_relu.conv2d_transpose_relu, ([[[[1, 10]]]], CROSS, [-5]), {"size": (2, 3)}, [[[[0, 5, 0], [0, 0, 15]]]]),
+    (batch_norm, ([[[[1, 3]]], [[[1, 3]]]], [2], [1]), {"eps": 0}, [[[[-1, 3]]], [[[-1, 3]]]]),
+    (batch_norm, ([[[[1, 3]]], [[[1, 3]]]], [2], [1]), {"eps": 3, "slope": 0.5}, [[[[0, 2]]], [[[0, 2]]]]),
+    (batch_norm, ([[[[1, 3]]], [[[1, 3]]]], [4], [1]), {"eps": 3, "slope": 0.5}, [[[[-0.5, 3]]], [[[-0.5, 3]]]]),
     (conv.conv2d_transpose, ([[[[1, 10]]]], CROSS), {"size": (2, 3)}, [[[[1, 10, 0], [0, 2, 20]]]]),
     (conv.conv2d_weight, (IMAGE, [[[[1, 0], [0, 10]]]]), {"size": (2, 2)}, [[[[51, 62], [84, 95]]]]),
     (sn.conv_transpose2d, ([[[[1, 10]]]], CROSS), {"stride": 2}, [[[[1, 0, 10, 0], [0, 2, 0, 20]]]]),

@@ -157,7 +157,8 @@ def train_step(gan: GAN, optimisers: tuple[Optimiser, Optimiser], x: Array, *, g
     """
     of_generator, of_discriminator = optimisers
     real = gan.real(x)
-    fake = gan(gan.noise(len(real), rng))
+    with joined():
+        fake = gan(gan.noise(len(real), rng))
     loss, accuracy, extra = discriminator_step(gan, of_discriminator, real, fake, game, penalty, rng)
     if of_discriminator.t % critics:
         return Turn(loss, math.nan, accuracy, extra)

@@ -13,6 +13,7 @@ import numpy as np
 from .. import memory
 from ..kernel import jit, kernel
 from ..threads import parallel
+from .elementwise_kernels import back, leaky
 
 LANES = {"reassoc", "nsz", "contract"}
 NUMBERS = 1 << 20                               # that a thread takes at a time: fewer are done before a second one is awake
@@ -67,28 +68,57 @@ def sum_loop(g, sums):
 
 
 @kernel
-def channel_dots(g, x, m):
-    """(Σ g[:,c], Σ g[:,c]·(x[:,c] − m[c]))"""
+def channel_dots(g, x, m, y=None, slope=0.0):
+    """(Σ g[:,c], Σ g[:,c]·(x[:,c] − m[c]))    y: g times slope first, where y is not above 0"""
+    g = back(g, y, slope)
     return channel_sum.reference(g), channel_sum.reference(g * (x - per_channel(m, x)))
 
 
 @channel_dots.fast
-def channel_dots_fast(g, x, m):
+def channel_dots_fast(g, x, m, y=None, slope=0.0):
     parts = np.empty((*x.shape[:2], 2), x.dtype)
-    by_images(lambda *rows: dots_loop(*rows, m), g, x, parts)
+    y, slope = (g, 1) if y is None else (y, slope)
+    by_images(lambda *rows: dots_loop(*rows, m, x.dtype.type(slope)), g, x, y, parts)
     sums, dots = parts.sum(axis=0).T
     return sums.copy(), dots.copy()
 
 
 @jit(flags=LANES)
-def dots_loop(g, x, parts, m):
+def dots_loop(g, x, y, parts, m, slope):
+    zero, one = x.dtype.type(0), x.dtype.type(1)
     for n in range(x.shape[0]):
         for c in range(x.shape[1]):
-            g_row, x_row, s, t = g[n, c], x[n, c], x.dtype.type(0), x.dtype.type(0)
+            g_row, x_row, y_row, s, t = g[n, c], x[n, c], y[n, c], zero, zero
             for i in range(len(x_row)):
-                s += g_row[i]
-                t += g_row[i] * (x_row[i] - m[c])
+                h = g_row[i] * (one if y_row[i] > zero else slope)
+                s += h
+                t += h * (x_row[i] - m[c])
             parts[n, c, 0], parts[n, c, 1] = s, t
+
+
+@kernel
+def channel_rest(g, x, m, a, b, t, y=None, slope=0.0):
+    """dx[:,c] = a[c]·(g[:,c] − b[c] − t[c]·(x[:,c] − m[c])): g less a straight line.    y, slope: as above"""
+    return per_channel(a, x) * (back(g, y, slope) - per_channel(b, x) - per_channel(t, x) * (x - per_channel(m, x)))
+
+
+@channel_rest.fast
+def channel_rest_fast(g, x, m, a, b, t, y=None, slope=0.0):
+    dx = memory.empty(x.shape, x.dtype)
+    y, slope = (g, 1) if y is None else (y, slope)
+    by_images(lambda *rows: rest_loop(*rows, m, a, b, t, x.dtype.type(slope)), g, x, y, dx)
+    return dx
+
+
+@jit(flags={"contract"})
+def rest_loop(g, x, y, dx, m, a, b, t, slope):
+    zero, one = x.dtype.type(0), x.dtype.type(1)
+    for n in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            g_row, x_row, y_row, d_row = g[n, c], x[n, c], y[n, c], dx[n, c]
+            for i in range(len(x_row)):
+                h = g_row[i] * (one if y_row[i] > zero else slope)
+                d_row[i] = a[c] * (h - b[c] - t[c] * (x_row[i] - m[c]))
 
 
 @kernel
@@ -128,22 +158,24 @@ def moments_loop(x, parts):
 
 
 @kernel
-def channel_scale(x, m, a, b):
-    """y[:,c] = a[c]·(x[:,c] − m[c]) + b[c]"""
-    return (x - per_channel(m, x)) * per_channel(a, x) + per_channel(b, x)
+def channel_scale(x, m, a, b, slope=None):
+    """y[:,c] = a[c]·(x[:,c] − m[c]) + b[c];  slope: then a leaky ReLU (0: ReLU)"""
+    return leaky((x - per_channel(m, x)) * per_channel(a, x) + per_channel(b, x), slope)
 
 
 @channel_scale.fast
-def channel_scale_fast(x, m, a, b):
+def channel_scale_fast(x, m, a, b, slope=None):
     y = memory.empty(x.shape, x.dtype)
-    by_images(lambda *rows: scale_loop(*rows, m, a, b), x, y)
+    by_images(lambda *rows: scale_loop(*rows, m, a, b, x.dtype.type(1 if slope is None else slope)), x, y)
     return y
 
 
 @jit(flags={"contract"})
-def scale_loop(x, y, m, a, b):
+def scale_loop(x, y, m, a, b, slope):
+    zero, one = x.dtype.type(0), x.dtype.type(1)
     for n in range(x.shape[0]):
         for c in range(x.shape[1]):
             x_row, y_row = x[n, c], y[n, c]
             for i in range(len(x_row)):
-                y_row[i] = a[c] * (x_row[i] - m[c]) + b[c]
+                z = a[c] * (x_row[i] - m[c]) + b[c]
+                y_row[i] = z * (one if z > zero else slope)

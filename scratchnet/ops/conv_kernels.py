@@ -3,6 +3,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..kernel import kernel
+from .elementwise_kernels import back, leaky
 
 
 def windows(x, size, s, p, d):
@@ -57,13 +58,3 @@ def conv_y_dw_db(x, w, g, s, p, d, y=None, slope=0.0):
     """(conv_y, conv_dw, Σ_nuv x): what a transposed convolution gives back of x, from one im2col.  y, slope: as above."""
     x = back(x, y, slope)
     return conv_y.reference(x, w, None, s, p, d), conv_dw.reference(x, g, w.shape[2:], s, p, d), x.sum(axis=(0, 2, 3))
-
-
-def leaky(x, slope):
-    """x, and slope·x where it is below 0; slope None: x."""
-    return x if slope is None else np.maximum(x, 0) if slope == 0 else np.where(x > 0, x, slope * x)
-
-
-def back(g, y, slope):
-    """g = ∂L/∂y for y = leaky(x, slope), as ∂L/∂x; without y, g."""
-    return g if y is None else g * np.where(y > 0, 1, slope).astype(g.dtype)

@@ -94,3 +94,16 @@ def in_blocks(loop, *inputs, settings=()):
             loop(*(a[block * NUMBERS:(block + 1) * NUMBERS] for a in flat), *settings)
     parallel(work, -(-out.size // NUMBERS))
     return out
+
+
+# ---- for kernels that have a ReLU, leaky or not, behind them ------------------------------------------
+
+
+def leaky(x, slope):
+    """x, and slope·x where it is below 0; slope None: x."""
+    return x if slope is None else np.maximum(x, 0) if slope == 0 else np.where(x > 0, x, slope * x)
+
+
+def back(g, y, slope):
+    """g = ∂L/∂y for y = leaky(x, slope), as ∂L/∂x; without y, g."""
+    return g if y is None else g * np.where(y > 0, 1, slope).astype(g.dtype)

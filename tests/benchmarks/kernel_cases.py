@@ -75,6 +75,7 @@ CASES = {
     "leaky_slope": ("128×32×14×14", lambda: (array(128, 32, 14, 14), array(128, 32, 14, 14), 0.2)),
     "channel_dots": ("128×32×14×14", lambda: (array(128, 32, 14, 14), array(128, 32, 14, 14), array(32))),
     "channel_moments": ("128×32×14×14", lambda: (array(128, 32, 14, 14),)),
+    "channel_rest": ("128×32×14×14", lambda: (array(128, 32, 14, 14), array(128, 32, 14, 14), *array(4, 32))),
     "channel_scale": ("128×32×14×14", lambda: (array(128, 32, 14, 14), array(32), array(32), array(32))),
     "adam_step": ("784×512", lambda: (*moments(), array(784, 512), 0.9, 0.999, 1e-3, 1.0, 1e-8)),
     "argmax_windows": ("128×64×14×14, 2×2", lambda: (array(128, 64, 14, 14), (2, 2), TWO, (0, 0))),

@@ -95,8 +95,8 @@ def our_dcgan(real: np.ndarray, rng) -> Step:
     ones, zeros = np.ones((len(real), 1), np.float32), np.zeros((len(real), 1), np.float32)
 
     def run():
-        fake = G(rng.standard_normal((len(real), NOISE), np.float32))
         with sn.layers.joined():
+            fake = G(rng.standard_normal((len(real), NOISE), np.float32))
             loss_d = sn.bce_with_logits(D(real), ones) + sn.bce_with_logits(D(fake.detach()), zeros)
         adam_d.zero_grad()
         loss_d.backward()
