@@ -57,7 +57,7 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
     if w is not None:
         filters[:, :, :F] = plan.pack(w)
     y = memory.empty((N if w is not None else 0, F, plan.I, plan.J), dtype)
-    dw = memory.empty((blocks if g is not None else 0, up(F), plan.pieces * plan.filters * plan.rows), dtype)     # block by block
+    dw = memory.empty((blocks if g is not None else 0, up(F), plan.filters * plan.pieces * plan.rows), dtype)     # block by block
     db = np.empty((len(dw), C if sum_x else F), dtype)
     inputs = flat(x), flat(x_where, dtype), flat(g, dtype), flat(g_where, dtype), filters, bias(b, F, dtype)
     outputs = flat(y), dw, db
@@ -69,8 +69,7 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
             correlate_block(block, *inputs, *outputs, sum_x, *slopes, *scratch, fresh, *plan.facts)
             fresh = False
     parallel(work, blocks)
-    dw = dw.sum(axis=0)[:F].reshape(F, plan.pieces, plan.filters, plan.rows)
-    return y, plan.unpack(dw, (F, C, *size)), db.sum(axis=0)
+    return y, plan.unpack(dw.sum(axis=0)[:F], (F, C, *size)), db.sum(axis=0)
 
 
 @conv_dx.fast
@@ -139,7 +138,7 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
                     product(w[piece, filter], cols[:rows], out.array, zero, (place + done) * J, n * J, zero == 0)
                 if want_dw:
                     product_transposed(above.array, cols[:rows], dw[block], (place + done) * J,
-                                       (piece * w.shape[1] + filter) * rows, n * J)
+                                       (filter * len(w) + piece) * rows, n * J)
     if want_y:
         spread(out, sums, F, J)
         store(out, y, zero, F, block, after)
