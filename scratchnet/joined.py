@@ -1,9 +1,10 @@
-"""Whether a Sequential may take a convolution and the ReLU behind it as one op (ops/conv_relu.py)."""
+"""Whether layers may be joined: a convolution and its ReLU (ops/conv_relu.py), all of batch normalisation (ops/batch_norm.py)."""
 from contextvars import ContextVar
 
 
 class joined:
-    """with joined(): faster, and the same numbers; but one node of the graph where a reader expects two, so training only.
+    """with joined(): faster, and the same numbers (of batch normalisation, up to rounding); but one node of the graph where a
+    reader expects several, so training only.
 
     Errors   RuntimeError if one `joined()` is left twice.
     """

@@ -25,7 +25,7 @@ def some_geometry(d):
     """As for the ops; or larger, so that there are several blocks of images, of rows, of filter entries."""
     if d.pick("small", "small", "large") == "small":
         return geometry(d)
-    N, C, F, K, L = d.pick(1, 16, 17, 33), d.pick(1, 3, 24), d.int(1, 9), d.int(1, 4), d.int(1, 4)
+    N, C, F, K, L = d.pick(1, 16, 17, 33), d.pick(1, 3, 24), d.pick(17, d.int(1, 9)), d.int(1, 4), d.int(1, 4)
     H, W = d.int(8, 14), d.int(8, 14)
     s, p, q = d.both(1, 3), d.both(0, (K - 1, L - 1)), d.both(1, 2)
     IJ = tuple(out_length(*each) for each in zip((H, W), (K, L), pair(s), pair(p), pair(q)))

@@ -10,7 +10,7 @@ from scratchnet import layers as L, models
 from scratchnet.models import autoencoder, gan, vae
 from scratchnet.op import Op
 
-JOINED = {"conv2d_relu", "conv2d_transpose_relu"}
+JOINED = {"conv2d_relu", "conv2d_transpose_relu", "batch_norm"}
 
 
 def ops_of(y: sn.Tensor) -> set[str]:
@@ -39,6 +39,25 @@ def test_joined_gives_the_same_bits(relu, kernels, dtype):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("after", [[L.ReLU()], [L.LeakyReLU(0.2)], [L.LeakyReLU(1.5)], [L.Tanh()], []])
+@pytest.mark.parametrize("shape", [(9, 5, 4, 3), (2, 5, 1, 1), (9, 5)])
+def test_joined_batch_norm_is_what_the_three_ops_are(shape, after, kernels):
+    """Its running means, too, and what it says at test time."""
+    rng, found = np.random.default_rng(0), []
+    x, weights, gamma, beta = (rng.standard_normal(s) for s in (shape, shape, 5, 5))
+    for context in (nullcontext(), L.joined()):
+        net = L.Sequential(L.BatchNorm(5), *after).astype(np.float64)
+        net[0].gamma.data, net[0].beta.data = gamma, beta
+        leaf = sn.Tensor(x, requires_grad=True)
+        with context:
+            y = net(leaf)
+            (y * weights).sum().backward()
+            tested = net.eval()(leaf).numpy()
+        found.append([y.numpy(), tested, leaf.grad, *(p.grad for p in net.parameters()), *(net.state().values())])
+    for one, other in zip(*found):
+        np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12)
+
+
 def test_joined_only_what_belongs_together():
     x = np.random.default_rng(0).standard_normal((2, 1, 6, 6))
 
@@ -46,7 +65,9 @@ def test_joined_only_what_belongs_together():
         def forward(self, x): return super().forward(2 * x)
     cases = [((L.Conv2d(1, 2, 3), L.ReLU()), True), ((L.ConvTranspose2d(1, 2, 3), L.ReLU()), True),
              ((L.Conv2d(1, 2, 3), L.LeakyReLU()), True), ((L.Conv2d(1, 2, 3), L.LeakyReLU(-0.1)), False),
-             ((L.Conv2d(1, 2, 3), L.Tanh()), False), ((L.Conv2d(1, 2, 3), L.BatchNorm(2), L.ReLU()), False),
+             ((L.Conv2d(1, 2, 3), L.Tanh()), False), ((L.Flatten(), L.BatchNorm(36), L.ReLU()), False),
+             ((L.BatchNorm(1), L.ReLU()), True), ((L.BatchNorm(1), L.LeakyReLU(0.2)), True), ((L.BatchNorm(1), L.Tanh()), True),
+             ((L.BatchNorm(1).eval(), L.ReLU()), False), ((L.BatchNorm(1), L.LeakyReLU(-0.1), L.BatchNorm(1).eval()), True),
              ((Own(1, 2, 3), L.ReLU()), False)]
     for layers, expected in cases:
         net = L.Sequential(*layers).astype(np.float64)
@@ -56,6 +77,9 @@ def test_joined_only_what_belongs_together():
     for op, layer in ((sn.relu, L.ReLU()), (sn.leaky_relu, L.LeakyReLU())):      # a learner's rule is what runs
         with L.joined(), sn.replaced(op, "x", lambda g: 0 * g):
             assert not JOINED & ops_of(L.Sequential(L.Conv2d(1, 2, 3), layer).astype(np.float64)(x))
+    for op in (sn.mean, sn.var, sn.normalize):
+        with L.joined(), sn.replaced(op, "x", lambda g: 0 * g):
+            assert not JOINED & ops_of(L.Sequential(L.BatchNorm(1), L.ReLU()).astype(np.float64)(x))
     with pytest.raises(RuntimeError), L.joined():
         raise RuntimeError
     assert not L.joined.on.get()
@@ -77,14 +101,14 @@ def test_joined_is_of_one_thread():
 def test_training_steps_are_joined(model, step, monkeypatch):
     seen = ops_recorded(monkeypatch)
     step(model, sn.optim.Adam(model.parameters()), np.zeros((2, 1, 28, 28), np.float32))
-    assert JOINED <= set(seen) and "conv2d" not in seen
+    assert {"conv2d_relu", "conv2d_transpose_relu"} <= set(seen) and "conv2d" not in seen
 
 
 def test_steps_of_a_gan_are_joined(monkeypatch):
     model, seen = models.GAN(64, rng=0), ops_recorded(monkeypatch)
     optimisers = [sn.optim.Adam(net.parameters()) for net in (model.generator, model.discriminator)]
     gan.train_step(model, optimisers, np.zeros((2, 1, 28, 28), np.float32), rng=0)
-    assert seen.count("conv2d_relu") == 6 and "conv2d" not in seen
+    assert seen.count("conv2d_relu") == 6 and seen.count("batch_norm") == 1 and "conv2d" not in seen
 
 
 def ops_recorded(monkeypatch) -> list[str]:

@@ -12,6 +12,7 @@ pytest.importorskip("numba")
 
 from scratchnet import kernel as kernel_module
 from scratchnet.kernel import Kernel
+from scratchnet.ops.conv_plan import Plan
 from tests.conftest import for_all, size
 from tests.kernel_rows import ONE, ROWS, TWO, arguments, each_kernel, run
 
@@ -83,6 +84,23 @@ def test_K1_convolutions_whose_channels_come_in_pieces(C, K, L, dtype):
     settings = (2, 2), (1, 1), (1, 1)
     for name, args in {"conv_y": (x, w, None, *settings), "conv_dx": (g, w, None, HW, *settings),
                        "conv_dw_db": (x, g, (K, L), *settings), "conv_y_dw_db": (x, w, g, *settings)}.items():
+        for reference, fast in both(name, args):
+            np.testing.assert_array_equal(fast, reference)
+
+
+@each_dtype
+@pytest.mark.parametrize("C", [24, 90])         # one piece, several
+@pytest.mark.parametrize("K, s, p, H", [(4, 2, 1, 14), (4, 2, 1, 12), (4, 2, 0, 16), (4, 2, 3, 13), (4, 3, 1, 21), (6, 2, 2, 15),
+                                        (3, 1, 1, 7), (3, 1, 0, 8), (3, 2, 1, 14), (3, 2, 1, 13), (2, 1, 1, 6), (5, 1, 2, 9),
+                                        (3, 2, 0, 14), (7, 2, 6, 8)])
+def test_K1_convolutions_whose_rows_and_taps_go_in_pairs(K, s, p, H, C, dtype):
+    """An even number of rows of y and an odd one, whose last row or first has no partner: with and without padding there."""
+    rng, I = np.random.default_rng(0), (H + 2 * p - K) // s + 1
+    assert Plan((C, H, 5), 17, (K, 3), (s, 1), (p, 1), (1, 1), np.dtype(dtype)).pairs
+    x, w, g = (rng.integers(-3, 4, shape).astype(dtype) for shape in ((18, C, H, 5), (17, C, K, 3), (18, 17, I, 5)))
+    settings = (s, 1), (p, 1), (1, 1)
+    for name, args in {"conv_y": (x, w, g[0, :, 0, 0], *settings), "conv_dx": (g, w, x[0, :, 0, 0], (H, 5), *settings),
+                       "conv_dw_db": (x, g, (K, 3), *settings), "conv_y_dw_db": (x, w, g, *settings)}.items():
         for reference, fast in both(name, args):
             np.testing.assert_array_equal(fast, reference)
 

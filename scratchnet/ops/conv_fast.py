@@ -8,7 +8,8 @@ As matrices, with cols = im2col(x) of shape (CKL, IJ·16) for a block of sixteen
     y = w · cols        dw = g · colsᵀ, summed over the blocks        x = col2im(wᵀ · g)
 
 Why it is fast: only the columns of a few channels and image rows exist at a time.  They stay in the L2
-cache, are used at once, for both y and dw where both are wanted, and never reach main memory.
+cache, are used at once, for both y and dw where both are wanted, and never reach main memory.  And where
+it pays, three products do the work of four (conv_plan.py): cols then holds differences of rows of x.
 """
 import numpy as np
 
@@ -101,9 +102,10 @@ def bias(b, channels, dtype):
     return b if b is not None else contiguous(np.zeros(channels, dtype))
 
 
-# ---- a block of sixteen images: into lanes, a few image rows i and rows (c,k,l) of cols at a time, and back ------------
-# x_where, g_where, sum_x, slope and after: as in `correlate`.  fresh: the scratch memory has just been lent, and holds no
-# zeros yet.  zero, zero == 0, zero > 0: for a literal 0, True or False, Numba would compile what gets it once more.
+# ---- a block of sixteen images: into lanes, then product by product a few rows of y at a time, and back ----------------
+# A product and a sum: as in conv_plan.in_pairs.  x_where, g_where, sum_x, slope and after: as in `correlate`.
+# fresh: the scratch memory has just been lent, and holds no zeros yet.  zero, zero == 0, zero > 0: for a literal 0, True
+# or False, Numba would compile what gets it once more.
 
 
 @jit
@@ -111,7 +113,7 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
                     sizes, layout, places, rooms, products, sums):
     """y = w · im2col(x) + b  and/or  dw[block] = g · im2col(x)ᵀ"""
     image, out, above, cols = divide(scratch, pairs, fresh, sizes, places, rooms)
-    (C, F, I, chunk, channels, rows, taps), (_, _, J, L, _, _, _), zero = sizes, layout, np.int64(0)
+    (C, F, I, chunk, channels, rows, taps), J, L, zero = sizes, layout[2], layout[3], np.int64(0)
     want_y, want_dw = len(y) > 0, len(g) > 0
     if want_y:
         fill(out, b, I * J)
@@ -132,13 +134,12 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
         cols[(last - first) * taps * L:rows] = 0
         for start, less, step, place, count, filter in products:
             for done in range(0, count, chunk):
-                n = min(chunk, count - done)
+                n, here = min(chunk, count - done), (place + done) * J
                 im2col(image.array, cols, layout, last - first, taps, start + step * done, less, step, n)
                 if want_y:
-                    product(w[piece, filter], cols[:rows], out.array, zero, (place + done) * J, n * J, zero == 0)
+                    product(w[piece, filter], cols[:rows], out.array, zero, here, n * J, zero == 0)
                 if want_dw:
-                    product_transposed(above.array, cols[:rows], dw[block], (place + done) * J,
-                                       (filter * len(w) + piece) * rows, n * J)
+                    product_transposed(above.array, cols[:rows], dw[block], here, (filter * len(w) + piece) * rows, n * J)
     if want_y:
         spread(out, sums, F, J)
         store(out, y, zero, F, block, after)
@@ -149,7 +150,7 @@ def transpose_block(block, g, g_where, w, b, x, slope, after, scratch, pairs, fr
                     sizes, layout, places, rooms, products, sums):
     """x = col2im(wᵀ · g) + b"""
     image, _, above, cols = divide(scratch, pairs, fresh, sizes, places, rooms)
-    (C, F, I, chunk, channels, rows, taps), J, zero = sizes, layout[2], np.int64(0)
+    (C, F, _, chunk, channels, _, taps), J, zero = sizes, layout[2], np.int64(0)
     load(above, g, zero, F, block, g_where, slope)
     gather(above, sums, F, J)
     for piece in range(len(w)):
@@ -174,7 +175,7 @@ def divide(scratch, pairs, fresh, sizes, places, rooms):
 
 @jit
 def gather(g, sums, F, J):
-    """The sums g₀ + g₁ of pairs of rows, each to its place."""
+    """g₀ + g₁ for each pair of rows, in the place of their sum."""
     for place, one, other, count in sums:
         for f in range(F):
             both, g0, g1 = g.array[f, 16*place*J:], g.array[f, 16*one*J:], g.array[f, 16*other*J:]
@@ -184,7 +185,7 @@ def gather(g, sums, F, J):
 
 @jit
 def spread(y, sums, F, J):
-    """The adjoint: what stands in the place of a sum goes to both rows."""
+    """The adjoint: m, in the place of the sum, goes to both y₀ and y₁."""
     for place, one, other, count in sums:
         for f in range(F):
             both, y0, y1 = y.array[f, 16*place*J:], y.array[f, 16*one*J:], y.array[f, 16*other*J:]
@@ -197,14 +198,17 @@ def spread(y, sums, F, J):
 
 
 @jit
-def im2col(x, cols, layout, channels, taps, start, less, step, n):
-    """cols[(c,k,l), (i,j,n)] = x[c, s·i+d·k, t·j+e·l, n] for some channels c and i0 <= i < i1, x padded, in lanes."""
+def im2col(x, cols, layout, channels, taps, start, less, step, rows):
+    """cols[(c,k,l), (i,j,n)] = x[c, u, v, n] − x[c, u + less, v, n]   u = start + step·i + d·k,  v = t·j + e·l
+
+    For some channels c, taps k of a column and rows i; x is padded, in lanes.  less = 0: only the first.
+    """
     line, width, J, L, t, d, e = layout
     for row in range(channels * taps * L):
         ck, l = divmod(row, L)
         c, k = divmod(ck, taps)
         tap = (start + d * k) * line + e * l % t * width + e * l // t
-        for i in range(n):
+        for i in range(rows):
             here, there = cols[row, 16 * i * J:], x[c, 16 * (tap + step * i * line):]
             if less == 0:
                 for jn in range(16 * J):
@@ -216,14 +220,14 @@ def im2col(x, cols, layout, channels, taps, start, less, step, n):
 
 
 @jit
-def col2im(cols, x, layout, channels, taps, start, less, step, n):
-    """x[c, s·i+d·k, t·j+e·l, n] += cols[(c,k,l), (i,j,n)]: the adjoint of im2col, the same loops."""
+def col2im(cols, x, layout, channels, taps, start, less, step, rows):
+    """x[c, u, v, n] += cols[(c,k,l), (i,j,n)],  x[c, u + less, v, n] −= the same: the adjoint of im2col, the same loops."""
     line, width, J, L, t, d, e = layout
     for row in range(channels * taps * L):
         ck, l = divmod(row, L)
         c, k = divmod(ck, taps)
         tap = (start + d * k) * line + e * l % t * width + e * l // t
-        for i in range(n):
+        for i in range(rows):
             here, there = cols[row, 16 * i * J:], x[c, 16 * (tap + step * i * line):]
             for jn in range(16 * J):
                 there[jn] += here[jn]
