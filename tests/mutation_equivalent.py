@@ -37,6 +37,7 @@ REASONS = {
         "conv_y_dw_db: … d), x.sum(axis=(0, 2, 3))) → … d), x.sum(axis=(0, -2, 3)))",
     ],
     "works out a gradient that nobody asked for, which costs time only": [
+        "batch_norm_fast: … * dots / n, *where) if 'x' in want else None → … * dots / n, *where)",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if True:",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if {'w'} <= want:",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if {'g'} <= want:",
@@ -60,6 +61,18 @@ REASONS = {
         "…, s, p, d, slope, y), 'w': dw, 'b': db}",
     ],
     "the two arrays have one shape, or one dtype: the forward, or the engine, has made sure": [
+        "batch_norm_fast: s, n = (1 / np.sqrt(v + eps), x.size // len(m)) → "
+        "s, n = (1 / np.sqrt(v + eps), g.size // len(m))",
+        "batch_norm_fast: s, n = (1 / np.sqrt(v + eps), x.size // len(m)) → "
+        "s, n = (1 / np.sqrt(v + eps), y.size // len(m))",
+        "batch_norm_fast: s, n = (1 / np.sqrt(v + eps), x.size // len(m)) → "
+        "s, n = (1 / np.sqrt(v + eps), x.size // len(gamma))",
+        "batch_norm_fast: s, n = (1 / np.sqrt(v + eps), x.size // len(m)) → "
+        "s, n = (1 / np.sqrt(v + eps), x.size // len(v))",
+        "channel_rest: …turn per_channel(a, x) * (back(g, y, slop… → …turn per_channel(a, g) * (back(g, y, slop…",
+        "channel_rest: …e) - per_channel(b, x) - per_channel(t, x… → …e) - per_channel(b, g) - per_channel(t, x…",
+        "channel_rest: …x) - per_channel(t, x) * (x - per_channel… → …x) - per_channel(t, g) * (x - per_channel…",
+        "channel_rest: …(x - per_channel(m, x))) → …(x - per_channel(m, g)))",
         "var_fast: …el(), np.zeros_like(m.ravel()))} → …el(), np.zeros_like(g.ravel()))}",
         "back: …0, 1, slope).astype(g.dtype) → …0, 1, slope).astype(y.dtype)",
         "bce_with_logits_dlogits: return per_item(g, logits.shape, reduction) *… → "
@@ -89,6 +102,7 @@ REASONS = {
         "fit: return g if g.shape == shape else sum_to(g, shape=shape) → return sum_to(g, shape=shape)",
     ],
     "NumPy takes any negative length for «whatever is left»": [
+        "batch_norm_dx: return reshape(gamma, (-1, 1, 1)) * s * rest → return reshape(gamma, (-2, 1, 1)) * s * rest",
         "dense_dw: …(reshape(x, shape=(-1, D))), reshape(g, s… → …(reshape(x, shape=(-2, D))), reshape(g, s…",
         "dense_dw: … reshape(g, shape=(-1, M))) → … reshape(g, shape=(-2, M)))",
         "per_channel: return a.reshape((-1,) + (1,) * (x.ndim - 2)) → return a.reshape((-2,) + (1,) * (x.ndim - 2))",
@@ -105,6 +119,8 @@ REASONS = {
         "spread: …f isinstance(axis, (tuple, list)) else (axis,) → …f isinstance(axis, (list, tuple)) else (axis,)",
     ],
     "changes at most which of two equal ways is taken: the plain rules, or the loops made for images": [
+        "normalize_fast: …a) or beta_shape != mean.shape: → …a) or beta_shape != x.shape:",
+        "normalize_fast: … one_per_channel(x, mean, var, gamma) or bet… → … one_per_channel(x, var, var, gamma) or bet…",
         "normalize_fast: if not one_per_channel(x, mean, var, gamma) or beta_shape != mean.shape: → if True:",
         "normalize_fast: … one_per_channel(x, mean, var, gamma) or beta_… → "
         "… one_per_channel(x, var, gamma) or beta_…",

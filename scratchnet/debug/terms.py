@@ -234,7 +234,8 @@ def factor_names(step: Step, reads: dict, index: tuple) -> dict:
     """{place in g: "x[…]"} where the factor is an entry of something the rule reads, as in a product or a convolution.
 
     Which one is found by reading other numbers in its place: if each entry held its own number, 1, 2, 3, …,
-    a factor that is an entry would name it.  A second numbering, and the true values, must agree.
+    a factor that is an entry would name it.  A second numbering must agree, and the true values, up to the rounding
+    of a kernel that adds and takes away (conv_plan.py).
     """
     c = factors(step, reads, index).ravel()
     places = np.flatnonzero(c)
@@ -249,7 +250,7 @@ def factor_names(step: Step, reads: dict, index: tuple) -> dict:
                         for labels in (np.arange(1.0, n + 1), np.arange(2.0 * n, n, -1)))
             entry = up.astype(int) - 1
             if (entry + 1 == up).all() and (entry >= 0).all() and (down == 2 * n - entry).all() \
-                    and (value.ravel()[entry] == c[places]).all():
+                    and np.abs(value.ravel()[entry] - c[places]).max() <= 8 * np.finfo(c.dtype).eps * np.abs(value).max():
                 return {int(j): f"{name}{written(np.unravel_index(e, value.shape))}" for j, e in zip(places, entry)}
     return {}
 

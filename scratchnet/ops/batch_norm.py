@@ -58,7 +58,7 @@ def before(g, y, slope):
 def batch_norm_dx(g, y, x, gamma, eps, slope):
     h, (x_hat, s) = before(g, y, slope), standard(x, eps)
     rest = h - mean(h, axis=IMAGES, keepdims=True) - x_hat * mean(h * x_hat, axis=IMAGES, keepdims=True)
-    return reshape(gamma, (1, -1, 1, 1)) * s * rest
+    return reshape(gamma, (-1, 1, 1)) * s * rest
 
 
 @batch_norm.vjp("gamma")
@@ -73,8 +73,8 @@ def batch_norm_dbeta(g, y, slope):
 
 @batch_norm.fast_vjp
 def batch_norm_fast(want, g, y, x, gamma, m, v, eps, slope):
-    s, n = 1 / np.sqrt(v + eps), x.size // x.shape[1]
-    where = (None, 0.0) if slope is None else (y, slope)
+    s, n = 1 / np.sqrt(v + eps), x.size // len(m)
+    where = () if slope is None else (y, slope)
     sums, dots = channel_dots(g, x, m, *where)                 # Σ h and Σ h·(x − m)
     dx = channel_rest(g, x, m, gamma * s, sums / n, s * s * dots / n, *where) if "x" in want else None
     return {"x": dx, "gamma": dots * s, "beta": sums}
