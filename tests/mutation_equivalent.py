@@ -119,8 +119,6 @@ REASONS = {
         "spread: …f isinstance(axis, (tuple, list)) else (axis,) → …f isinstance(axis, (list, tuple)) else (axis,)",
     ],
     "changes at most which of two equal ways is taken: the plain rules, or the loops made for images": [
-        "normalize_fast: …a) or beta_shape != mean.shape: → …a) or beta_shape != x.shape:",
-        "normalize_fast: … one_per_channel(x, mean, var, gamma) or bet… → … one_per_channel(x, var, var, gamma) or bet…",
         "normalize_fast: if not one_per_channel(x, mean, var, gamma) or beta_shape != mean.shape: → if True:",
         "normalize_fast: … one_per_channel(x, mean, var, gamma) or beta_… → "
         "… one_per_channel(x, var, gamma) or beta_…",

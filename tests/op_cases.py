@@ -237,8 +237,9 @@ def _(d):
 
 @draws(sn.normalize)
 def _(d):
-    full = d.shape(least=2)
+    full = d.pick(d.lengths(4), d.shape(least=2))
     channel = tuple(n if i == 1 else 1 for i, n in enumerate(full))
-    some = {k: d.pick(channel, channel, channel, full, ()) for k in ("mean", "var", "gamma", "beta")}
+    other = d.pick("", "mean beta", "var", "gamma", "beta", "mean", "mean var gamma beta")    # than one number per channel
+    some = {k: d.pick(full, ()) if k in other else channel for k in ("mean", "var", "gamma", "beta")}
     inputs = {k: (d.positive if k == "var" else d.real)(s) for k, s in some.items()}
     return {"x": d.real(full), **inputs}, d.pick({}, {"eps": 0.1})

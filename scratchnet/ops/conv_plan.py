@@ -44,7 +44,6 @@ class Plan:
         at = (u * t * width + v % t * width + v // t).ravel()              # where each pixel of x stands
         border = np.setdiff1d(np.arange(height * t * width), at)           # and where none does
 
-
         if d == 1 and K > s and I > 5 and min(C * L, 3 * F) >= PAIRED:
             self.taps, self.pairs = 1, [(k, k + s) for k in range(K - s) if k // s % 2 == 0]
             products, sums, place = in_pairs(I, K, s, p, H, self.pairs)
