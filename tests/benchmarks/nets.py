@@ -5,6 +5,7 @@ get the same shapes and parameter counts, not the same numbers.  Keras: nets_ker
 """
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Callable, NamedTuple
 
 import numpy as np
@@ -24,7 +25,8 @@ GENERATOR = [("dense", 64, 3136), ("reshape", 64, 7, 7), ("batchnorm", 64), ("re
 DISCRIMINATOR = [("conv", 1, 32, 4, 2, 1), ("leaky", 0.2), ("conv", 32, 64, 4, 2, 1), ("leaky", 0.2),
                  ("flatten",), ("dense", 3136, 1)]
 
-NAMES = {"vae": "conv VAE", "conv_ae": "conv AE, MSE", "dense_ae": "dense AE, BCE", "dcgan": "DCGAN"}
+NAMES = {"vae": "conv VAE", "conv_ae": "conv AE, MSE", "dense_ae": "dense AE, BCE", "dcgan": "DCGAN",
+         "dcgan_frozen": "DCGAN, D frozen in G's step"}
 NOISE = 64                                      # numbers from which the generator makes an image
 
 
@@ -72,8 +74,8 @@ def our_step(name: str, batch: int = 128) -> Step:
         model = VAE()
         adam = sn.optim.Adam(model.parameters())
         return Step(lambda: train_step(model, adam, x, rng=rng), count(model))
-    if name == "dcgan":
-        return our_dcgan(2 * x - 1, rng)
+    if name.startswith("dcgan"):
+        return our_dcgan(2 * x - 1, rng, name == "dcgan_frozen")
     model = ours(CONV_AE if name == "conv_ae" else DENSE_AE)
     loss_of = sn.mse if name == "conv_ae" else sn.bce_with_logits
     adam = sn.optim.Adam(model.parameters())
@@ -88,9 +90,11 @@ def our_step(name: str, batch: int = 128) -> Step:
     return Step(run, count(model))
 
 
-def our_dcgan(real: np.ndarray, rng) -> Step:
+def our_dcgan(real: np.ndarray, rng, frozen: bool) -> Step:
+    """frozen: G's step does not compute gradients for D, as in models/gan.py; else it does, and drops them."""
     import scratchnet as sn
-    G, D = ours(GENERATOR), ours(DISCRIMINATOR)
+    from scratchnet.models import gan
+    G, D, real = ours(GENERATOR), ours(DISCRIMINATOR), sn.Tensor(real)
     adam_g, adam_d = (sn.optim.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999)) for net in (G, D))
     ones, zeros = np.ones((len(real), 1), np.float32), np.zeros((len(real), 1), np.float32)
 
@@ -101,8 +105,8 @@ def our_dcgan(real: np.ndarray, rng) -> Step:
         adam_d.zero_grad()
         loss_d.backward()
         adam_d.step()
-        with sn.layers.joined():
-            loss_g = sn.bce_with_logits(D(fake), ones)          # its gradients for D are computed, and not used
+        with gan.frozen(D) if frozen else nullcontext(), sn.layers.joined():
+            loss_g = sn.bce_with_logits(D(fake), ones)
         adam_g.zero_grad()
         loss_g.backward()
         adam_g.step()
@@ -131,8 +135,8 @@ def torch_step(name: str, batch: int = 128) -> Step:
 
     if name == "vae":
         return torch_vae(x)
-    if name == "dcgan":
-        return torch_dcgan(2 * x - 1)
+    if name.startswith("dcgan"):
+        return torch_dcgan(2 * x - 1, name == "dcgan_frozen")
     model = theirs(CONV_AE if name == "conv_ae" else DENSE_AE)
     loss_of = F.mse_loss if name == "conv_ae" else F.binary_cross_entropy_with_logits
     adam = torch.optim.Adam(model.parameters())
@@ -166,7 +170,7 @@ def torch_vae(x) -> Step:
     return Step(run, sum(torch_count(net) for net in nets))
 
 
-def torch_dcgan(real) -> Step:
+def torch_dcgan(real, frozen: bool) -> Step:
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits as bce
     G, D = theirs(GENERATOR), theirs(DISCRIMINATOR)
@@ -179,9 +183,11 @@ def torch_dcgan(real) -> Step:
         adam_d.zero_grad()
         loss_d.backward()
         adam_d.step()
+        D.requires_grad_(not frozen)
         loss_g = bce(D(fake), ones)
         adam_g.zero_grad()
         loss_g.backward()
+        D.requires_grad_(True)
         adam_g.step()
         return loss_d.item(), loss_g.item()
     return Step(run, torch_count(G) + torch_count(D))

@@ -31,7 +31,7 @@ def keras_step(name: str, batch: int = 128) -> Step:
     image = tuple(x.shape[1:])
     if name == "vae":
         return vae(x, image)
-    if name == "dcgan":
+    if name.startswith("dcgan"):
         return dcgan(2 * x - 1, image)
     model = built(CONV_AE if name == "conv_ae" else DENSE_AE, image)
 
