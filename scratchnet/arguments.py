@@ -9,21 +9,25 @@ from .tensor import FLOATS, Tensor, sealed
 
 
 def bind(op, args: tuple, kwargs: dict) -> dict:
-    """{parameter: value} in the order of the op's signature, defaults filled in."""
+    """{parameter: value}, defaults filled in."""
+    given = {**op.defaults, **dict(zip(op.parameters, args)), **kwargs}
+    if len(args) > len(op.parameters) or given.keys() != op.names or not kwargs.keys().isdisjoint(op.parameters[:len(args)]):
+        refuse(op, args, kwargs)
+    return given
+
+
+def refuse(op, args: tuple, kwargs: dict) -> None:
+    """TypeError: what is wrong with the arguments of this call."""
     signature = f"{op.name}({', '.join(op.parameters)})"
     if len(args) > len(op.parameters):
         raise TypeError(f"{signature} was given {len(args)} arguments, expected at most {len(op.parameters)}")
-    given = dict(zip(op.parameters, args))
-    for name, value in kwargs.items():
-        if name in given:
+    for name in kwargs:
+        if name in op.parameters[:len(args)]:
             raise TypeError(f"{signature} was given {name!r} twice")
         if name not in op.parameters:
             raise TypeError(f"{signature} has no argument {name!r}")
-        given[name] = value
-    missing = [p for p in op.parameters if p not in given and p not in op.defaults]
-    if missing:
-        raise TypeError(f"{signature} needs {', '.join(missing)}")
-    return {p: given[p] if p in given else op.defaults[p] for p in op.parameters}
+    missing = [p for p in op.parameters[len(args):] if p not in kwargs and p not in op.defaults]
+    raise TypeError(f"{signature} needs {', '.join(missing)}")
 
 
 def each_input(op, given: dict) -> Iterator[tuple]:

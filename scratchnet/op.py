@@ -96,6 +96,7 @@ class Op:
         with suppress(ValueError):              # help() shows required settings before the *, as callers write them
             self.__signature__ = signature.replace(parameters=by_position)
         self.parameters = tuple(p.name for p in parameters)
+        self.names = set(self.parameters)
         self.inputs = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.rules: dict[str, Rule] = {}
