@@ -45,9 +45,7 @@ class BatchNorm(Layer):
             and not any(op.replacements for op in (ops.mean, ops.var, ops.normalize))
 
     def forward_relu(self, x: Array, slope: float | None) -> Tensor:
-        """With a leaky ReLU behind it, unless slope is None."""
-        if not self.in_one(x):
-            return ops.leaky_relu(self(x), slope=slope)
+        """In one op; with a leaky ReLU behind it, unless slope is None."""
         return ops.batch_norm(x, self.gamma, self.beta, eps=self.eps, slope=slope,
                               tell=lambda mean, var: self.remember(mean, var, x.size // x.shape[1]))
 

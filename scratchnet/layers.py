@@ -196,7 +196,7 @@ class Sequential(Layer):
         todo = list(self.layers)
         while todo:
             layer = todo.pop(0)
-            if todo and joins(layer, todo[0]):
+            if todo and joins(layer, todo[0], x):
                 x = layer.forward_relu(x, getattr(todo.pop(0), "slope", 0.0))  # a ReLU is a leaky one of slope 0
             else:
                 x = layer(x)
@@ -206,11 +206,12 @@ class Sequential(Layer):
         return self.layers[i]
 
 
-def joins(layer: Layer, after: Layer) -> bool:
+def joins(layer: Layer, after: Layer, x: Array) -> bool:
     """Are the two one op here?  Not where a learner has replaced a rule of theirs (sn.replaced)."""
+    if not joined.on.get() or any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose)):
+        return False
     relu = type(after) is ReLU or type(after) is LeakyReLU and after.slope >= 0
-    return joined.on.get() and relu and type(layer) in (Conv2d, ConvTranspose2d, BatchNorm) \
-        and not any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose))
+    return relu and (type(layer) in (Conv2d, ConvTranspose2d) or type(layer) is BatchNorm and layer.in_one(x))
 
 
 class ReLU(Layer):

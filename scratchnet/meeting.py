@@ -9,7 +9,7 @@ import numpy as np
 from .kernel import jit
 from .kernel_cache import sched_yield
 
-LOOKS = 1000                                    # half a millisecond
+LOOKS = 1000                                    # half a millisecond, if nobody else wants the processor
 
 
 @jit

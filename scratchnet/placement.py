@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from contextlib import contextmanager
 
 
@@ -29,12 +28,8 @@ class Placement:
 
     def __init__(self):
         self.home = os.sched_getaffinity(0) if current_processor() >= 0 else set()      # where they may run
-        self.helpers: list[int] = []
+        self.helpers: list[int] = []                           # native ids
         self.done: tuple = ()
-
-    def join(self) -> None:
-        """Each helper calls this once."""
-        self.helpers.append(threading.get_native_id())
 
     @contextmanager
     def apart(self):

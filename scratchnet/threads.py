@@ -46,6 +46,7 @@ threads = default_threads()
 if threads > 1:
     one_blas_thread()
 _pool: Pool | None = None
+_change = threading.RLock()                     # of the two above
 
 
 def thread_count() -> int:
@@ -61,7 +62,8 @@ def set_threads(n: int) -> None:
     n = operator.index(n)
     if n < 1:
         raise ValueError(f"set_threads: got {n}, expected 1 or more")
-    former, threads, _pool = _pool, n, None
+    with _change:
+        former, threads, _pool = _pool, n, None
     if former:
         former.close()
 
@@ -73,28 +75,28 @@ def parallel(work: Callable[[Iterator[int]], None], blocks: int) -> None:
     When this returns or raises, no thread is at work.
     """
     global _pool
-    if min(threads, blocks) < 2:
+    count = min(threads, blocks)
+    if count < 2:
         return work(iter(range(blocks)))
-    pool = _pool = _pool or Pool()
+    with _change:
+        pool = _pool = _pool or Pool()
+    helpers = pool.helpers(count - 1)
     with pool.placement.apart():
-        share(pool, work, blocks)
+        share(helpers, work, blocks)
 
 
-def share(pool: Pool, work: Callable, blocks: int) -> None:
+def share(helpers: list[Helper], work: Callable, blocks: int) -> None:
     todo = iter(range(blocks))                  # next() on it is atomic
     jobs: list[Job] = []
     try:
-        for helper in pool.helpers(min(threads, blocks) - 1):
+        for helper in helpers:
             jobs.append(Job(work, todo, helper))
             helper.give(jobs[-1])
         take_part(work, todo)
-    finally:                                    # also after an error or Ctrl-C
-        begun = [job for job in jobs if not job.withdraw()]         # the others are not needed any more
-        for job in begun:
-            job.wait()
-    for job in begun:
-        if job.error is not None:
-            raise job.error
+    finally:
+        wait_for(jobs)                          # also after an error or Ctrl-C
+    for job in jobs:
+        job.raise_error()
 
 
 def take_part(work: Callable, todo: Iterator[int]) -> None:
@@ -106,44 +108,66 @@ def take_part(work: Callable, todo: Iterator[int]) -> None:
         raise
 
 
+def wait_for(jobs: list[Job]) -> None:
+    """Until none is at work.  Ctrl-C does not end the wait, but is raised after it."""
+    interrupt = None
+    while True:
+        try:
+            for job in jobs:
+                job.withdraw_or_wait()
+            break
+        except BaseException as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
+
+
 # ---- helpers ------------------------------------------------------------------------------------
 
 class Job:
-    """One helper's part in a shared loop.  Whoever has the lock `claim` first, the helper to begin or the caller to withdraw."""
+    """One helper's part in a shared loop."""
 
     def __init__(self, work: Callable, todo: Iterator[int], helper: Helper):
         self.work, self.todo, self.helper, self.error = work, todo, helper, None
-        self.number = next(helper.count)
-        self.claim, self.unfinished = threading.Lock(), threading.Lock()
-        self.unfinished.acquire()
-
-    def withdraw(self) -> bool:
-        return self.claim.acquire(blocking=False)
+        self.number, self.finished = next(helper.count), threading.Event()
+        self.owner: dict[str, str] = {}         # setdefault is atomic: the helper, who then begins, or the caller
 
     def run(self) -> None:
-        if not self.claim.acquire(blocking=False):
+        if self.owner.setdefault("is", "helper") != "helper":
             return
         try:
             take_part(self.work, self.todo)
         except BaseException as error:          # the caller raises it
             self.error = error
         finally:
-            self.unfinished.release()
+            self.finished.set()
 
-    def wait(self) -> None:
-        if meeting := awake():
-            meeting.look_for(self.helper.numbers, Helper.DONE, self.number, meeting.LOOKS)
-        self.unfinished.acquire()               # this one is certain
+    def raise_error(self) -> None:
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error                           # it knows this frame, and would keep the loop's arrays together with it
+
+    def withdraw_or_wait(self) -> None:
+        """Both may be interrupted and begun again."""
+        if self.owner.setdefault("is", "caller") == "helper":
+            if meeting := awake():
+                meeting.look_for(self.helper.numbers, Helper.DONE, self.number, meeting.LOOKS)
+            self.finished.wait()                # this one is certain
 
 
 class Helper(threading.Thread):
     """A thread that helps: takes its jobs from a queue, and looks out for the next one before it falls asleep there."""
     GIVEN, DONE = 0, 32                         # where `numbers` holds the last job given and done, in two cache lines
 
-    def __init__(self, placement: Placement):
+    def __init__(self):
         super().__init__(name="scratchnet", daemon=True)
-        self.placement, self.jobs, self.count = placement, SimpleQueue(), itertools.count(1)
-        self.numbers = np.zeros(64, np.int64)
+        self.jobs, self.count, self.numbers = SimpleQueue(), itertools.count(1), np.zeros(64, np.int64)
+        if meeting := awake():                  # compiled here and now: not while another thread may want to fork
+            meeting.look_for(self.numbers, self.DONE, 0, 0)
+            meeting.say_and_look_for(self.numbers, self.DONE, 0, self.GIVEN, 0, 0)
         self.start()
 
     def give(self, job: Job) -> None:
@@ -156,8 +180,6 @@ class Helper(threading.Thread):
         self.numbers[self.GIVEN] = np.iinfo(np.int64).max
 
     def run(self) -> None:
-        self.placement.join()
-        done = 0
         while (job := self.jobs.get()) is not None:
             job.run()
             done = job.number
@@ -170,21 +192,23 @@ class Pool:
     """The helpers."""
 
     def __init__(self):
-        self.placement, self.crew, self.lock = Placement(), [], threading.Lock()
+        self.placement, self.crew, self.closed, self.lock = Placement(), [], False, threading.Lock()
 
     def helpers(self, count: int) -> list[Helper]:
-        """As many, or as many as the system grants threads: none when Python is about to end."""
+        """So many, or fewer if the system grants no more threads; none of a pool that is closed."""
         with self.lock:
             try:
-                while len(self.crew) < count:
-                    self.crew.append(Helper(self.placement))
-            except RuntimeError:
+                while len(self.crew) < count and not self.closed:
+                    self.crew.append(Helper())
+                    self.placement.helpers.append(self.crew[-1].native_id)
+            except RuntimeError:                # Python is about to end, or this user has too many
                 pass
-            return self.crew[:count]
+            return [] if self.closed else self.crew[:count]
 
     def close(self) -> list[Helper]:
         """Let each go when it is done."""
         with self.lock:
+            self.closed = True
             for helper in self.crew:
                 helper.end()
             return self.crew
@@ -199,8 +223,8 @@ def awake():
 
 
 def _forget_pool() -> None:
-    global _pool
-    _pool = None                                # threads do not survive a fork
+    global _pool, _change
+    _pool, _change = None, threading.RLock()    # threads do not survive a fork
 
 
 if hasattr(os, "register_at_fork"):

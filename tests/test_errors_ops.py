@@ -84,6 +84,8 @@ BAD = [                                         # what, call, exception, pattern
     ("output_padding, stride 1", lambda: sn.conv_transpose2d(G, W, output_padding=(0, 1)), ValueError,
      r"output_padding is \(0, 1\), expected less than the stride 1"),
     ("slope < 0", lambda: sn.ops.conv2d_relu(X, W, slope=-0.1), ValueError, "conv2d_relu: slope is -0.1, expected 0"),
+    ("batch_norm shapes", lambda: sn.ops.batch_norm(X, A(1), A(X.shape[1])), ValueError, r"batch_norm: x .*, gamma \(1,\) and beta"),
+    ("batch_norm slope", lambda: sn.ops.batch_norm(X, A(X.shape[1]), A(X.shape[1]), slope=-1), ValueError, "slope is -1, expected 0"),
     ("slope NaN", lambda: sn.ops.conv_transpose2d_relu(G, W, slope=np.nan), ValueError, "slope is nan, expected 0"),
     ("output_padding < 0", lambda: sn.conv_transpose2d(G, W, stride=2, output_padding=-1), ValueError,
      "output_padding is -1, expected at least 0"),

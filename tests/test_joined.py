@@ -1,4 +1,4 @@
-"""`layers.joined`: a convolution and the ReLU behind it, leaky or not, as one op, with the same bits."""
+"""`layers.joined`: a convolution and the ReLU behind it, leaky or not, as one op, with the same bits; and batch normalisation."""
 import threading
 from contextlib import nullcontext
 
@@ -56,6 +56,19 @@ def test_joined_batch_norm_is_what_the_three_ops_are(shape, after, kernels):
         found.append([y.numpy(), tested, leaf.grad, *(p.grad for p in net.parameters()), *(net.state().values())])
     for one, other in zip(*found):
         np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12)
+
+
+def test_joined_batch_norm_of_what_is_infinite_or_nothing():
+    """With its ReLU as without joining: −∞ becomes 0, not NaN; at test time, too."""
+    net = L.Sequential(L.BatchNorm(2), L.ReLU()).astype(np.float64)
+    net[0].beta.data = np.array([-np.inf, 1.0])
+    x = np.random.default_rng(0).standard_normal((3, 2, 2, 2))
+    with L.joined():
+        for y in (net(x).numpy(), net.eval()(x).numpy()):
+            assert (y[:, 0] == 0).all() and (y[:, 1] > 0).any()
+        assert ops_of(L.Sequential(L.BatchNorm(2), L.ReLU()).astype(np.float64)(x)) == {"batch_norm", "sum"}
+        with pytest.raises(ValueError, match="of no numbers there is no mean"):
+            net.train()(x[:0])
 
 
 def test_joined_only_what_belongs_together():

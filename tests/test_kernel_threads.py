@@ -231,37 +231,6 @@ def test_K9_no_more_threads_while_another_caller_has_them(monkeypatch):
     other.join()
 
 
-def test_K9_a_helper_that_comes_too_late_does_nothing():
-    sn.set_threads(2)
-    busy, free, calls = threading.Event(), threading.Event(), []
-
-    def occupy(todo):
-        for _ in todo:
-            if threading.current_thread().name == "scratchnet":
-                busy.set()
-                free.wait(60)
-            else:
-                busy.wait(60)                   # so that the helper gets the other block
-    other = threading.Thread(target=parallel, args=(occupy, 2))
-    other.start()
-    assert busy.wait(60)
-    parallel(lambda todo: calls.append(list(todo)), 4)         # the only helper is occupied
-    free.set()
-    other.join()
-    parallel(Watch(), 4)                        # by now it has found the job that was withdrawn
-    assert calls == [[0, 1, 2, 3]]
-
-
-def test_K9_helpers_go_when_the_number_of_threads_changes():
-    before = {t for t in threading.enumerate() if t.name == "scratchnet"}
-    for n in (3, 2, 4, 1):
-        sn.set_threads(n)
-        parallel(Watch(), 5)
-    for helper in {t for t in threading.enumerate() if t.name == "scratchnet"} - before:
-        helper.join(60)
-        assert not helper.is_alive()
-
-
 def test_K9_another_thread_may_change_the_number_of_threads():
     stop = threading.Event()
 

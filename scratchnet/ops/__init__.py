@@ -2,7 +2,7 @@
 
     broadcast.py     broadcast_to, sum_to          conv.py       conv2d and its two relatives; conv_relu.py: with ReLU
     elementwise.py   add … clip, where             pool.py       max and mean of windows
-    shape.py         reshape … getitem             normalize.py  what batch normalisation does
+    shape.py         reshape … getitem             normalize.py  with given mean and variance; batch_norm.py: with its own
     reduce.py        sum … log_softmax             loss.py       mse, cross-entropies, KL
     matmul.py        matmul, dense
 """

@@ -12,7 +12,7 @@ Derivation   h = ∂L/∂z = g where y > 0, else slope·g (elementwise.py).  ∂
 Why          sn.mean, sn.var and sn.normalize say the same as three ops, with three gradients for x to be added up.
              Here it is one pass over memory for the sums and one for ∂L/∂x: a step of a DCGAN takes 0.93 of the time.
 Shapes       x and y (N,C,H,W), γ and β (C,)
-Errors       ValueError: other shapes; slope < 0
+Errors       ValueError: other shapes, nothing in x, slope < 0
 Source       Ioffe & Szegedy 2015, arXiv:1502.03167.
 
 Training runs it: inside `with joined():` BatchNorm takes it instead of the three.  The numbers differ by rounding.
@@ -35,6 +35,8 @@ def batch_norm(x, gamma, beta, *, eps=1e-5, slope=None, tell=None):
     if x.ndim != 4 or gamma.shape != x.shape[1:2] or beta.shape != gamma.shape:
         raise ValueError(f"batch_norm: x {x.shape}, gamma {gamma.shape} and beta {beta.shape}, expected images (N, C, H, W) and "
                          "one gamma and one beta for each of the C channels")
+    if x.size == 0:
+        raise ValueError(f"batch_norm: x has shape {x.shape}: of no numbers there is no mean")
     if slope is not None:
         check_slope("batch_norm", slope)
     m, v = channel_moments(x)

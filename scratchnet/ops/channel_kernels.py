@@ -172,10 +172,10 @@ def channel_scale_fast(x, m, a, b, slope=None):
 
 @jit(flags={"contract"})
 def scale_loop(x, y, m, a, b, slope):
-    zero, one = x.dtype.type(0), x.dtype.type(1)
+    zero = x.dtype.type(0)
     for n in range(x.shape[0]):
         for c in range(x.shape[1]):
             x_row, y_row = x[n, c], y[n, c]
             for i in range(len(x_row)):
                 z = a[c] * (x_row[i] - m[c]) + b[c]
-                y_row[i] = z * (one if z > zero else slope)
+                y_row[i] = z if not z < zero else zero if slope == zero else z * slope       # ReLU makes 0 of −∞, not NaN

@@ -50,14 +50,15 @@ class Plan:
         else:                                                              # one product, all taps of a column in it
             self.taps, self.pairs = K, []
             products, sums, place = [(0, 0, s, 0, I, 0)], [], np.arange(I)
-        self.filters = K // self.taps + len(self.pairs)
+        self.filters = K // self.taps + len(self.pairs)                    # matrices made of w: of its taps, and of sums
         places = I + sum(rows for *_, rows in sums)                        # for rows of y, and for sums of them
         pixels = (place[:, None] * J + np.arange(J)).ravel()               # where each pixel of y stands
 
-        most = max(1, ROWS // (self.taps * L))                             # channels in a piece, cut evenly; all pieces but
-        self.channels = up(-(-C // -(-C // most)), 4 // gcd(4, self.taps * L)) if C > most else C      # the last have a
-        self.rows = up(self.channels * self.taps * L)                      # multiple of 4 rows of cols, as `product`
-        self.pieces = -(-C // self.channels)                               # wants them
+        # Pieces of whole channels, cut evenly; all but the last have a multiple of 4 rows of cols, as `product` wants them.
+        most = max(1, ROWS // (self.taps * L))
+        self.channels = up(-(-C // -(-C // most)), 4 // gcd(4, self.taps * L)) if C > most else C
+        self.rows = up(self.channels * self.taps * L)
+        self.pieces = -(-C // self.channels)
         longest = max(rows for _, _, _, _, rows, _ in products)
         chunk = min(longest, max(1, RUN // (LANES * J * dtype.itemsize)))  # rows of y at a time
         image = room(0, self.channels, height * t * width, H * W)

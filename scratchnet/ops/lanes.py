@@ -52,8 +52,8 @@ def lanes_in(scratch, pairs, place, channels, at, border, fresh):
     if fresh:
         array[channels:] = 0
         for c in range(channels):
-            for place in border:
-                for i in range(16 * place, 16 * place + 16):
+            for at_border in border:
+                for i in range(16 * at_border, 16 * at_border + 16):
                     array[c, i] = 0
     return Lanes(array, pairs[start//2:middle//2].reshape(rows, columns // 2),
                  scratch[middle:end].reshape(4, strip), pairs[middle//2:end//2].reshape(4, strip // 2), at)

@@ -1,0 +1,131 @@
+"""The threads that help with a loop: who takes part, what stays afterwards, and waiting awake (K9)."""
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+import scratchnet as sn
+from scratchnet import meeting
+from scratchnet.threads import parallel
+from tests.kernel_tools import as_before, forks, python      # noqa: F401  as_before: for every test
+
+
+def test_K9_a_helper_that_comes_too_late_does_nothing():
+    sn.set_threads(2)
+    busy, free, calls = threading.Event(), threading.Event(), []
+
+    def occupy(todo):
+        for _ in todo:
+            if threading.current_thread().name == "scratchnet":
+                busy.set()
+                free.wait(60)
+            else:
+                busy.wait(60)                   # so that the helper gets the other block
+    other = threading.Thread(target=parallel, args=(occupy, 2))
+    other.start()
+    assert busy.wait(60)
+    parallel(lambda todo: calls.append(list(todo)), 4)         # the only helper is occupied
+    free.set()
+    other.join()
+    parallel(slowly, 4)                        # by now it has found the job that was withdrawn
+    assert calls == [[0, 1, 2, 3]]
+
+
+def test_K9_what_a_loop_used_is_free_when_it_is_done():
+    """Also after an error in a helper, which knows the loop's frames."""
+    class Array: pass
+    sn.set_threads(2)
+    for error in (False, True):
+        array = Array()
+        gone = weakref.ref(array)
+
+        def work(todo, array=array):
+            for _ in todo:
+                time.sleep(0.01)
+                if error and threading.current_thread().name == "scratchnet":
+                    raise KeyError("planted")
+        with suppress(KeyError):
+            parallel(work, 6)
+        del work, array
+        time.sleep(0.05)
+        assert gone() is None
+
+
+def test_K9_ctrl_c_while_the_caller_waits_for_its_helper():
+    assert python("""
+import _thread, threading, time
+from scratchnet.threads import parallel, set_threads
+set_threads(2)
+main, log = threading.current_thread(), []
+def work(todo):
+    for _ in todo:
+        time.sleep(0.05 if threading.current_thread() is main else 0.8)
+        log.append(threading.current_thread() is main)
+parallel(list, 2)                               # now the helper is there
+threading.Timer(0.3, _thread.interrupt_main).start()
+try:
+    parallel(work, 2)
+except KeyboardInterrupt:
+    print(sorted(log))                          # the helper's block is done
+""", timeout=60).stdout == "[False, True]\n"
+
+
+def test_meeting_ends_when_the_number_is_there():
+    numbers = np.zeros(8, np.int64)
+    meeting.say_and_look_for(numbers, 3, 7, 3, 7, 10**15)      # looks that would take years
+    meeting.look_for(numbers, 3, 5, 10**15)
+    assert numbers.tolist() == [0, 0, 0, 7, 0, 0, 0, 0]
+
+
+def test_K10_threads_without_numba():
+    assert python("""
+import sys, warnings
+sys.modules["numba"] = None
+warnings.simplefilter("ignore")
+from scratchnet.threads import parallel, set_threads
+set_threads(3)
+seen = []
+parallel(seen.extend, 5)
+print(sorted(seen))
+""", timeout=60).stdout == "[0, 1, 2, 3, 4]\n"
+
+
+def test_K9_helpers_go_when_the_number_of_threads_changes():
+    before = {t for t in threading.enumerate() if t.name == "scratchnet"}
+    for n in (3, 2, 4, 1):
+        sn.set_threads(n)
+        parallel(slowly, 5)
+    for helper in {t for t in threading.enumerate() if t.name == "scratchnet"} - before:
+        helper.join(60)
+        assert not helper.is_alive()
+
+
+def slowly(todo) -> None:
+    for _ in todo:
+        time.sleep(0.02)
+
+
+@forks
+def test_K9_a_child_that_is_forked_right_after_the_first_shared_loop(tmp_path):
+    """Nothing is compiled in a helper, which would hold Numba's lock for ever in the child."""
+    python("""
+import os, sys, time, numpy as np, scratchnet as sn, warnings
+from scratchnet.kernel import Kernel
+warnings.simplefilter("ignore", DeprecationWarning)
+sn.set_threads(2)
+relu = Kernel.registry["positive_part"]
+relu(np.zeros(10, "f4"))                        # compiled; the next is shared
+relu(np.zeros(3 << 20, "f4"))
+time.sleep(0.03)
+if os.fork() == 0:
+    relu(np.zeros(100))                         # compiles for float64
+    os._exit(0)
+sys.exit(os.wait()[1] != 0)
+""", NUMBA_CACHE_DIR=str(tmp_path), timeout=120)
