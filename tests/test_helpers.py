@@ -14,7 +14,7 @@ pytest.importorskip("numba")
 import scratchnet as sn
 from scratchnet import meeting
 from scratchnet.threads import parallel
-from tests.kernel_tools import as_before, forks, python      # noqa: F401  as_before: for every test
+from tests.kernel_tools import as_before, python      # noqa: F401  as_before: for every test
 
 
 def test_K9_a_helper_that_comes_too_late_does_nothing():
@@ -112,20 +112,20 @@ def slowly(todo) -> None:
         time.sleep(0.02)
 
 
-@forks
-def test_K9_a_child_that_is_forked_right_after_the_first_shared_loop(tmp_path):
-    """Nothing is compiled in a helper, which would hold Numba's lock for ever in the child."""
-    python("""
-import os, sys, time, numpy as np, scratchnet as sn, warnings
-from scratchnet.kernel import Kernel
-warnings.simplefilter("ignore", DeprecationWarning)
-sn.set_threads(2)
-relu = Kernel.registry["positive_part"]
-relu(np.zeros(10, "f4"))                        # compiled; the next is shared
-relu(np.zeros(3 << 20, "f4"))
-time.sleep(0.03)
-if os.fork() == 0:
-    relu(np.zeros(100))                         # compiles for float64
-    os._exit(0)
-sys.exit(os.wait()[1] != 0)
-""", NUMBA_CACHE_DIR=str(tmp_path), timeout=120)
+def test_K9_nothing_is_compiled_in_a_helper(tmp_path):
+    """It would hold Numba's lock: a child forked meanwhile could never compile."""
+    assert python("""
+import threading, time
+from numba.core import compiler_lock
+from scratchnet.threads import parallel, set_threads
+seen, acquire = set(), compiler_lock._CompilerLock.acquire
+def noted(self):
+    seen.add(threading.current_thread().name)
+    acquire(self)
+compiler_lock._CompilerLock.acquire = noted
+set_threads(2)
+both = threading.Barrier(2)
+parallel(lambda todo: [both.wait(60) for _ in todo], 2)         # a block for each
+time.sleep(0.5)
+print(seen)
+""", NUMBA_CACHE_DIR=str(tmp_path), timeout=60).stdout == "{'MainThread'}\n"
