@@ -85,6 +85,7 @@ BAD = [                                         # what, call, exception, pattern
      r"output_padding is \(0, 1\), expected less than the stride 1"),
     ("slope < 0", lambda: sn.ops.conv2d_relu(X, W, slope=-0.1), ValueError, "conv2d_relu: slope is -0.1, expected 0"),
     ("batch_norm shapes", lambda: sn.ops.batch_norm(X, A(1), A(X.shape[1])), ValueError, r"batch_norm: x .*, gamma \(1,\) and beta"),
+    ("batch_norm sizes", lambda: sn.ops.batch_norm(X, A(1), A(1)), ValueError, "expected images"),
     ("batch_norm slope", lambda: sn.ops.batch_norm(X, A(X.shape[1]), A(X.shape[1]), slope=-1), ValueError, "slope is -1, expected 0"),
     ("slope NaN", lambda: sn.ops.conv_transpose2d_relu(G, W, slope=np.nan), ValueError, "slope is nan, expected 0"),
     ("output_padding < 0", lambda: sn.conv_transpose2d(G, W, stride=2, output_padding=-1), ValueError,

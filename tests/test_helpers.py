@@ -1,6 +1,7 @@
 """The threads that help with a loop: who takes part, what stays afterwards, and waiting awake (K9)."""
 from __future__ import annotations
 
+import signal
 import threading
 import time
 import weakref
@@ -13,7 +14,7 @@ pytest.importorskip("numba")
 
 import scratchnet as sn
 from scratchnet import meeting
-from scratchnet.threads import parallel
+from scratchnet.threads import Pool, parallel
 from tests.kernel_tools import as_before, python      # noqa: F401  as_before: for every test
 
 
@@ -38,6 +39,15 @@ def test_K9_a_helper_that_comes_too_late_does_nothing():
     assert calls == [[0, 1, 2, 3]]
 
 
+def test_K9_a_pool_that_is_closed_makes_no_more_helpers():
+    pool = Pool()
+    assert len(pool.helpers(2)) == 2 and len(pool.helpers(1)) == 1
+    for helper in pool.close():
+        helper.join(60)
+        assert not helper.is_alive()
+    assert pool.helpers(3) == []
+
+
 def test_K9_what_a_loop_used_is_free_when_it_is_done():
     """Also after an error in a helper, which knows the loop's frames."""
     class Array: pass
@@ -58,9 +68,10 @@ def test_K9_what_a_loop_used_is_free_when_it_is_done():
         assert gone() is None
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system cannot interrupt a thread")
 def test_K9_ctrl_c_while_the_caller_waits_for_its_helper():
     assert python("""
-import _thread, threading, time
+import signal, threading, time
 from scratchnet.threads import parallel, set_threads
 set_threads(2)
 main, log = threading.current_thread(), []
@@ -69,7 +80,7 @@ def work(todo):
         time.sleep(0.05 if threading.current_thread() is main else 0.8)
         log.append(threading.current_thread() is main)
 parallel(list, 2)                               # now the helper is there
-threading.Timer(0.3, _thread.interrupt_main).start()
+threading.Timer(0.3, signal.pthread_kill, (main.ident, signal.SIGINT)).start()
 try:
     parallel(work, 2)
 except KeyboardInterrupt:
