@@ -6,6 +6,7 @@ import numpy as np
 from . import ops
 from .joined import joined
 from .layers import Array, Layer, parameter
+from .ops.channel_kernels import but_channels
 from .tensor import Tensor
 
 
@@ -32,7 +33,7 @@ class BatchNorm(Layer):
             return self.forward_relu(x, None)
         row = (1, -1) + (1,) * (x.ndim - 2)                    # (1, C) or (1, C, 1, 1)
         if self.training:
-            axes = (0, *range(2, x.ndim))
+            axes = but_channels(x)
             mean, var = ops.mean(x, axis=axes, keepdims=True), ops.var(x, axis=axes, keepdims=True)
             self.remember(mean, var, x.size // x.shape[1])
         else:

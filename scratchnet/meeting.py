@@ -23,5 +23,6 @@ def look_for(numbers: np.ndarray, place: int, least: int, looks: int) -> None:
 
 @jit
 def say_and_look_for(numbers: np.ndarray, mine: int, number: int, place: int, least: int, looks: int) -> None:
+    """numbers[mine] = number; then until numbers[place] ≥ least, or the last look."""
     numbers[mine] = number
     look_for(numbers, place, least, looks)

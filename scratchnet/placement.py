@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from contextlib import contextmanager
 
 
@@ -24,11 +25,11 @@ if hasattr(os, "sched_setaffinity"):
 
 
 class Placement:
-    """Of the threads that help: who they are, and whose processor they keep off."""
+    """Of the threads that help: where they may run, and whose processor they keep off."""
 
-    def __init__(self):
+    def __init__(self, helpers: list[threading.Thread]):
+        self.helpers = helpers
         self.home = os.sched_getaffinity(0) if current_processor() >= 0 else set()      # where they may run
-        self.helpers: list[int] = []                           # native ids
         self.done: tuple = ()
 
     @contextmanager
@@ -44,7 +45,7 @@ class Placement:
             if self.done != (here, len(self.helpers)):         # the caller has moved, or a helper is new
                 self.done = here, len(self.helpers)
                 for helper in self.helpers[:self.done[1]]:
-                    move(helper, self.home - {here})
+                    move(helper.native_id, self.home - {here})
             yield
         finally:
             move(0, mine)

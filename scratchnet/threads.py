@@ -46,7 +46,7 @@ threads = default_threads()
 if threads > 1:
     one_blas_thread()
 _pool: Pool | None = None
-_change = threading.RLock()                     # of the two above
+_change = threading.RLock()                     # held while either of the two above changes
 
 
 def thread_count() -> int:
@@ -116,7 +116,7 @@ def wait_for(jobs: list[Job]) -> None:
             for job in jobs:
                 job.withdraw_or_wait()
             break
-        except BaseException as error:
+        except BaseException as error:          # from a signal handler: nothing in there fails by itself
             interrupt = error
     if interrupt is not None:
         raise interrupt
@@ -151,10 +151,9 @@ class Job:
             del error                           # it knows this frame, and would keep the loop's arrays together with it
 
     def withdraw_or_wait(self) -> None:
-        """Both may be interrupted and begun again."""
+        """Withdraw it from a helper that has not begun, else wait.  May be interrupted and called again."""
         if self.owner.setdefault("is", "caller") == "helper":
-            if meeting := awake():
-                meeting.look_for(self.helper.numbers, Helper.DONE, self.number, meeting.LOOKS)
+            self.helper.look_awake_for(self.number)
             self.finished.wait()                # this one is certain
 
 
@@ -165,9 +164,8 @@ class Helper(threading.Thread):
     def __init__(self):
         super().__init__(name="scratchnet", daemon=True)
         self.jobs, self.count, self.numbers = SimpleQueue(), itertools.count(1), np.zeros(64, np.int64)
-        if meeting := awake():                  # compiled here and now: not while another thread may want to fork
-            meeting.look_for(self.numbers, self.DONE, 0, 0)
-            meeting.say_and_look_for(self.numbers, self.DONE, 0, self.GIVEN, 0, 0)
+        self.meeting = meeting_place()
+        self.say_and_look_awake(0)              # compiled here and now: not in the helper, while this thread forks
         self.start()
 
     def give(self, job: Job) -> None:
@@ -184,15 +182,25 @@ class Helper(threading.Thread):
             job.run()
             done = job.number
             del job                             # and with it the arrays of its loop
-            if meeting := awake():
-                meeting.say_and_look_for(self.numbers, self.DONE, done, self.GIVEN, done + 1, meeting.LOOKS)
+            self.say_and_look_awake(done)
+
+    def look_awake_for(self, done: int) -> None:
+        """The caller, for the end of a job."""
+        if self.meeting:
+            self.meeting.look_for(self.numbers, self.DONE, done, self.meeting.LOOKS)
+
+    def say_and_look_awake(self, done: int) -> None:
+        """The helper: that this job is done, and for the next one."""
+        if self.meeting:
+            self.meeting.say_and_look_for(self.numbers, self.DONE, done, self.GIVEN, done + 1, self.meeting.LOOKS)
 
 
 class Pool:
     """The helpers."""
 
     def __init__(self):
-        self.placement, self.crew, self.closed, self.lock = Placement(), [], False, threading.Lock()
+        self.crew: list[Helper] = []
+        self.placement, self.closed, self.lock = Placement(self.crew), False, threading.Lock()
 
     def helpers(self, count: int) -> list[Helper]:
         """So many, or fewer if the system grants no more threads; none of a pool that is closed."""
@@ -200,7 +208,6 @@ class Pool:
             try:
                 while len(self.crew) < count and not self.closed:
                     self.crew.append(Helper())
-                    self.placement.helpers.append(self.crew[-1].native_id)
             except RuntimeError:                # Python is about to end, or this user has too many
                 pass
             return [] if self.closed else self.crew[:count]
@@ -214,7 +221,7 @@ class Pool:
             return self.crew
 
 
-def awake():
+def meeting_place():
     """The module meeting, where there is a Numba to compile it and a system that it runs on, else None."""
     if not numba_found() or not hasattr(os, "sched_yield"):
         return None

@@ -37,7 +37,7 @@ REASONS = {
         "conv_y_dw_db: … d), x.sum(axis=(0, 2, 3))) → … d), x.sum(axis=(0, -2, 3)))",
     ],
     "works out a gradient that nobody asked for, which costs time only": [
-        "batch_norm_fast: … * dots / n, *where) if 'x' in want else None → … * dots / n, *where)",
+        "batch_norm_fast: …s * dots / n, *relu) if 'x' in want else None → …s * dots / n, *relu)",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if True:",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if {'w'} <= want:",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if {'g'} <= want:",

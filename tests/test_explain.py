@@ -158,6 +158,17 @@ def test_a_learners_rule_in_plain_numpy_is_explained_by_trial():
     assert [t.value for t in entry] == [1.5] and entry.value == 1.5
 
 
+def test_a_factor_that_only_resembles_an_entry_gets_no_name():
+    """⌊x⌋ is x where x is whole, as in the numberings by which names are found."""
+    @sn.op
+    def stairs(x): return np.floor(x) * x
+    @stairs.vjp("x")
+    def stairs_dx(g, x): return np.asarray(g.numpy() if isinstance(g, sn.Tensor) else g) * np.floor(x)
+    for numbers, name in (([2.0, 3.0], "x[1]"), ([2.0, 3.5], "")):
+        x = sn.Tensor(np.array(numbers), requires_grad=True)
+        assert sn.explain(x, 1, stairs(x).sum())[0].factor_name == name
+
+
 def test_a_rule_that_is_not_linear_in_g_is_told():
     @sn.op
     def bent(x): return x + 0.0

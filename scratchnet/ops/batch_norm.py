@@ -26,7 +26,7 @@ from .elementwise import power
 from .reduce import mean, sum, var
 from .shape import reshape
 
-IMAGES = (0, 2, 3)                              # the axes of a mean over a channel
+IMAGES = (0, 2, 3)                              # what a channel's sums run over: all axes of images but the channels'
 
 
 @op
@@ -76,7 +76,7 @@ def batch_norm_dbeta(g, y, slope):
 @batch_norm.fast_vjp
 def batch_norm_fast(want, g, y, x, gamma, m, v, eps, slope):
     s, n = 1 / np.sqrt(v + eps), x.size // len(m)
-    where = () if slope is None else (y, slope)
-    sums, dots = channel_dots(g, x, m, *where)                 # Σ h and Σ h·(x − m)
-    dx = channel_rest(g, x, m, gamma * s, sums / n, s * s * dots / n, *where) if "x" in want else None
+    relu = () if slope is None else (y, slope)
+    sums, dots = channel_dots(g, x, m, *relu)                  # Σ h and Σ h·(x − m)
+    dx = channel_rest(g, x, m, gamma * s, sums / n, s * s * dots / n, *relu) if "x" in want else None
     return {"x": dx, "gamma": dots * s, "beta": sums}

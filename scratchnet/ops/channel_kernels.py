@@ -13,10 +13,9 @@ import numpy as np
 from .. import memory
 from ..kernel import jit, kernel
 from ..threads import parallel
-from .elementwise_kernels import back, leaky
+from .elementwise_kernels import NUMBERS, back, leaky
 
 LANES = {"reassoc", "nsz", "contract"}
-NUMBERS = 1 << 20                               # that a thread takes at a time: fewer are done before a second one is awake
 
 
 def but_channels(x) -> tuple:

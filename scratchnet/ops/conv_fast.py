@@ -156,7 +156,7 @@ def transpose_block(block, g, g_where, w, b, x, slope, after, scratch, pairs, fr
     for piece in range(len(w)):
         first = piece * channels
         last = min(first + channels, C)
-        fill(image, b[first:last], image.array.shape[1] // 16)
+        fill(image, b[first:last], image.array.shape[1] // 16 - 1)
         for start, less, step, place, count, filter in products:
             for done in range(0, count, chunk):
                 n = min(chunk, count - done)
