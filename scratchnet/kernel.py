@@ -77,7 +77,7 @@ def kernel(reference: Callable | None = None, *, writes: int = 0):
 
 def contiguous(a):
     """Arrays as read-only and C-contiguous, so that Numba compiles each loop once per dtype."""
-    if not isinstance(a, np.ndarray):
+    if not isinstance(a, np.ndarray) or a.flags.c_contiguous and not a.flags.writeable:
         return a
     a = np.ascontiguousarray(a).view() if a.ndim else a.view()
     a.flags.writeable = False

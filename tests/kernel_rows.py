@@ -56,6 +56,12 @@ def conv_dw_db(d, numbers):
     return x, g, *rest, where(d, numbers, g.shape), d.pick(0.0, 0.25)
 
 
+def conv_dx_dw_db(d, numbers):
+    N, C, F, KL, HW, IJ, settings = some_geometry(d)
+    g = numbers((N, F, *IJ))
+    return numbers((N, C, *HW)), numbers((F, C, *KL)), g, *pairs(settings), where(d, numbers, g.shape), d.pick(0.0, 0.25)
+
+
 def conv_y_dw_db(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
     x = numbers((N, C, *HW))
@@ -178,6 +184,8 @@ ROWS = {                                        # kernel -> (drawn arguments, ar
     "conv_dx": (conv_dx, lambda n: (n((37, 5, 5, 5)), n((5, 3, 3, 2)), n((3,)), (9, 8), TWO, ONE, ONE)),
     "conv_dw": (conv_dw, lambda n: (n((37, 3, 9, 8)), n((37, 5, 5, 5)), (3, 2), TWO, ONE, ONE)),
     "conv_dw_db": (conv_dw_db, lambda n: (n((37, 3, 9, 8)), n((37, 5, 5, 5)), (3, 2), TWO, ONE, ONE, n((37, 5, 5, 5)))),
+    "conv_dx_dw_db": (conv_dx_dw_db, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((37, 5, 5, 5)), TWO, ONE, ONE,
+                                                n((37, 5, 5, 5)), 0.25)),
     "conv_y_dw_db": (conv_y_dw_db, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((37, 5, 5, 5)), TWO, ONE, ONE,
                                               n((37, 3, 9, 8)))),
     "channel_sum": (images, lambda n: (n((37, 5, 9, 8)),)),

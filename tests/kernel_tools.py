@@ -56,6 +56,7 @@ def real(name: str, N: int, dtype=np.float32) -> tuple:
         "conv_dx": lambda: (a(N, 64, 7, 7), a(64, 32, 3, 3), a(32), (14, 14), TWO, ONE, ONE),
         "conv_dw": lambda: (a(N, 32, 14, 14), a(N, 64, 7, 7), (3, 3), TWO, ONE, ONE),
         "conv_dw_db": lambda: (a(N, 32, 14, 14), a(N, 64, 7, 7), (3, 3), TWO, ONE, ONE, a(N, 64, 7, 7)),
+        "conv_dx_dw_db": lambda: (a(N, 32, 14, 14), a(64, 32, 3, 3), a(N, 64, 7, 7), TWO, ONE, ONE, a(N, 64, 7, 7)),
         "conv_y_dw_db": lambda: (a(N, 32, 14, 14), a(64, 32, 3, 3), a(N, 64, 7, 7), TWO, ONE, ONE),
         "channel_sum": lambda: (a(N, 32, 28, 28),),
         "argmax_windows": lambda: (a(N, 32, 14, 14), TWO, TWO, (0, 0)),

@@ -23,7 +23,7 @@ import numpy as np, scratchnet as sn
 from scratchnet.kernel import Kernel
 from tests.kernel_tools import bits, real
 sn.set_threads(3)
-names = ["conv_y", "conv_dx", "conv_dw_db", "conv_y_dw_db"]
+names = ["conv_y", "conv_dx", "conv_dw_db", "conv_dx_dw_db", "conv_y_dw_db"]
 args = {name: real(name, 34) for name in names}
 right = {name: bits(name, args[name]) for name in names}
 def good(): return all(bits(name, args[name]) == right[name] for name in names)

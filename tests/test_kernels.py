@@ -83,7 +83,8 @@ def test_K1_convolutions_whose_channels_come_in_pieces(C, K, L, dtype):
     x, w, g = (rng.integers(-3, 4, shape).astype(dtype) for shape in ((18, C, *HW), (7, C, K, L), (18, 7, *IJ)))
     settings = (2, 2), (1, 1), (1, 1)
     for name, args in {"conv_y": (x, w, None, *settings), "conv_dx": (g, w, None, HW, *settings),
-                       "conv_dw_db": (x, g, (K, L), *settings), "conv_y_dw_db": (x, w, g, *settings)}.items():
+                       "conv_dw_db": (x, g, (K, L), *settings), "conv_y_dw_db": (x, w, g, *settings),
+                       "conv_dx_dw_db": (x, w, g, *settings)}.items():
         for reference, fast in both(name, args):
             np.testing.assert_array_equal(fast, reference)
 
@@ -96,11 +97,12 @@ def test_K1_convolutions_whose_channels_come_in_pieces(C, K, L, dtype):
 def test_K1_convolutions_whose_rows_and_taps_go_in_pairs(K, s, p, H, C, dtype):
     """An even number of rows of y and an odd one, whose last row or first has no partner: with and without padding there."""
     rng, I = np.random.default_rng(0), (H + 2 * p - K) // s + 1
-    assert Plan((C, H, 5), 17, (K, 3), (s, 1), (p, 1), (1, 1), np.dtype(dtype)).pairs
+    assert Plan((C, H, 5), 17, (K, 3), (s, 1), (p, 1), (1, 1), np.dtype(dtype)).pairs.size
     x, w, g = (rng.integers(-3, 4, shape).astype(dtype) for shape in ((18, C, H, 5), (17, C, K, 3), (18, 17, I, 5)))
     settings = (s, 1), (p, 1), (1, 1)
     for name, args in {"conv_y": (x, w, g[0, :, 0, 0], *settings), "conv_dx": (g, w, x[0, :, 0, 0], (H, 5), *settings),
-                       "conv_dw_db": (x, g, (K, 3), *settings), "conv_y_dw_db": (x, w, g, *settings)}.items():
+                       "conv_dw_db": (x, g, (K, 3), *settings), "conv_y_dw_db": (x, w, g, *settings),
+                       "conv_dx_dw_db": (x, w, g, *settings)}.items():
         for reference, fast in both(name, args):
             np.testing.assert_array_equal(fast, reference)
 

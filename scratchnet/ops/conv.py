@@ -26,7 +26,7 @@ from ..op import op
 from .channel_kernels import channel_sum
 from .conv_checks import check_conv, check_transpose, check_weight, steps, transposed_size
 from . import conv_fast                         # the Numba versions of the three kernels
-from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_y, conv_y_dw_db
+from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_dx_dw_db, conv_y, conv_y_dw_db
 from .reduce import sum
 
 
@@ -54,10 +54,13 @@ def conv2d_db(g):
 
 @conv2d.fast_vjp
 def conv2d_fast(want, g, x, w, stride, padding, dilation):
-    """The same rules by the kernels: filters and bias share a pass over g."""
+    """The same rules by the kernels: all three look at g, which is made ready for them once."""
     s, p, d = steps("conv2d", stride, padding, dilation)
-    dx = conv_dx(g, w, None, x.shape[2:], s, p, d) if "x" in want else None
-    dw, db = conv_dw_db(x, g, w.shape[2:], s, p, d) if "w" in want else (None, channel_sum(g))
+    if {"x", "w"} <= want:
+        dx, dw, db = conv_dx_dw_db(x, w, g, s, p, d)
+    else:
+        dx = conv_dx(g, w, None, x.shape[2:], s, p, d) if "x" in want else None
+        dw, db = conv_dw_db(x, g, w.shape[2:], s, p, d) if "w" in want else (None, channel_sum(g))
     return {"x": dx, "w": dw, "b": db}
 
 

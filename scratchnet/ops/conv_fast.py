@@ -11,14 +11,16 @@ Why it is fast: only the columns of a few channels and image rows exist at a tim
 cache, are used at once, for both y and dw where both are wanted, and never reach main memory.  And where
 it pays, three products do the work of four (conv_plan.py): cols then holds differences of rows of x.
 """
+from functools import lru_cache
+
 import numpy as np
 
 from .. import memory
 from ..kernel import contiguous, jit
 from ..threads import parallel
-from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_y, conv_y_dw_db
+from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_dx_dw_db, conv_y, conv_y_dw_db
 from .conv_plan import Plan
-from .lanes import LANES, fill, lanes_in, load, store, sum_rows, up
+from .lanes import LANES, clear, fill, lanes_in, load, store, sum_rows, up
 from .products import product, product_transposed
 
 # ---- the kernels: blocks of images, spread over the threads ------------------------------------------
@@ -54,13 +56,11 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
     """
     N, C, F = *x.shape[:2], len(w) if g is None else g.shape[1]
     plan, blocks, dtype = Plan(x.shape[1:], F, size, stride, padding, dilation, x.dtype), -(-N // LANES), x.dtype
-    filters = np.zeros((plan.pieces, plan.filters, up(F, 5) if w is not None else 0, plan.rows), dtype)
-    if w is not None:
-        filters[:, :, :F] = plan.pack(w)
+    filters = np.empty((plan.pieces, plan.filters, 0, 0), dtype) if w is None else plan.pack(w)
     y = memory.empty((N if w is not None else 0, F, plan.I, plan.J), dtype)
     dw = memory.empty((blocks if g is not None else 0, up(F), plan.filters * plan.pieces * plan.rows), dtype)     # block by block
     db = np.empty((len(dw), C if sum_x else F), dtype)
-    inputs = flat(x), flat(x_where, dtype), flat(g, dtype), flat(g_where, dtype), filters, bias(b, F, dtype)
+    inputs = flat(x), flat(x_where, dtype), flat(g, dtype), flat(g_where, dtype), filters, no_bias(F, dtype) if b is None else b
     outputs = flat(y), dw, db
     slopes = dtype.type(slope), dtype.type(1 if after is None else after)
 
@@ -70,36 +70,52 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
             correlate_block(block, *inputs, *outputs, sum_x, *slopes, *scratch, fresh, *plan.facts)
             fresh = False
     parallel(work, blocks)
-    return y, plan.unpack(dw.sum(axis=0)[:F], (F, C, *size)), db.sum(axis=0)
+    return y, plan.unpack(dw, (F, C, *size)), db.sum(axis=0)
 
 
 @conv_dx.fast
 def conv_dx_fast(g, w, b, size, stride, padding, dilation, slope=None, y=None):
-    (N, F), C, dtype = g.shape[:2], w.shape[1], g.dtype
-    plan = Plan((C, *size), F, w.shape[2:], stride, padding, dilation, dtype)
-    filters = np.zeros((plan.pieces, plan.filters, up(plan.rows, 5), up(F)), dtype)
-    filters[:, :, :plan.rows, :F] = plan.pack(w).transpose(0, 1, 3, 2)
-    x = memory.empty((N, C, *size), dtype)
-    arrays = flat(g), flat(y, dtype), filters, bias(b, C, dtype), flat(x)
-    slopes = dtype.type(slope or 0), dtype.type(1 if slope is None or y is not None else slope)
+    return transpose(g, w, b, None, size, stride, padding, dilation, after=slope if y is None else None, g_where=y, slope=slope)[0]
+
+
+@conv_dx_dw_db.fast
+def conv_dx_dw_db_fast(x, w, g, stride, padding, dilation, y=None, slope=0.0):
+    return transpose(g, w, None, x, x.shape[2:], stride, padding, dilation, g_where=y, slope=slope)
+
+
+def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_where=None, slope=None):
+    """(dx, dw, db): dx = conv2d_transpose(g, w) + b;  dw = conv2d_weight(x, g) and db, the sum of g, if x is given."""
+    (N, F), (C, *taps), dtype = g.shape[:2], w.shape[1:], g.dtype
+    plan, blocks = Plan((C, *size), F, tuple(taps), stride, padding, dilation, dtype), -(-N // LANES)
+    dx = memory.empty((N, C, *size), dtype)
+    dw = memory.empty((blocks if x is not None else 0, up(F), plan.filters * plan.pieces * plan.rows), dtype)     # block by block
+    db = np.empty((len(dw), F), dtype)
+    inputs = flat(g), flat(g_where, dtype), flat(x, dtype), nothing(dtype), plan.pack(w), no_bias(C, dtype) if b is None else b
+    outputs = flat(dx), dw, db
+    slopes = dtype.type(slope or 0), dtype.type(1 if after is None else after)
 
     def work(todo):
         scratch, fresh = plan.scratch(), True
         for block in todo:
-            transpose_block(block, *arrays, *slopes, *scratch, fresh, *plan.facts)
+            transpose_block(block, *inputs, *outputs, *slopes, *scratch, fresh, *plan.facts)
             fresh = False
-    parallel(work, -(-N // LANES))
-    return x
+    parallel(work, blocks)
+    return dx, plan.unpack(dw, (F, C, *taps)), db.sum(axis=0)
 
 
 def flat(x, dtype=None):
     """x (N,C,H,W) as (N,C,H·W); if there is none, one without images."""
-    x = x if x is not None else contiguous(np.empty((0, 1, 1, 1), dtype))
-    return x.reshape(*x.shape[:2], x.shape[2] * x.shape[3])
+    return nothing(dtype) if x is None else x.reshape(*x.shape[:2], x.shape[2] * x.shape[3])
 
 
-def bias(b, channels, dtype):
-    return b if b is not None else contiguous(np.zeros(channels, dtype))
+@lru_cache
+def nothing(dtype):
+    return contiguous(np.empty((0, 1, 1), dtype))
+
+
+@lru_cache
+def no_bias(channels, dtype):
+    return contiguous(np.zeros(channels, dtype))
 
 
 # ---- a block of sixteen images: into lanes, then product by product a few rows of y at a time, and back ----------------
@@ -113,7 +129,7 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
                     sizes, layout, places, rooms, products, sums):
     """y = w · im2col(x) + b  and/or  dw[block] = g · im2col(x)ᵀ"""
     image, out, above, cols = divide(scratch, pairs, fresh, sizes, places, rooms)
-    (C, F, I, chunk, channels, rows, taps), J, L, zero = sizes, layout[2], layout[3], np.int64(0)
+    (C, F, I, chunk, channels, rows, taps, whole, _), J, L, zero = sizes, layout[2], layout[3], np.int64(0)
     want_y, want_dw = len(y) > 0, len(g) > 0
     if want_y:
         fill(out, b, I * J)
@@ -137,7 +153,7 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
                 n, here = min(chunk, count - done), (place + done) * J
                 im2col(image.array, cols, layout, last - first, taps, start + step * done, less, step, n)
                 if want_y:
-                    product(w[piece, filter], cols[:rows], out.array, zero, here, n * J, zero == 0)
+                    product(w[piece, filter, :whole], cols[:rows], out.array, zero, here, n * J, zero == 0)
                 if want_dw:
                     product_transposed(above.array, cols[:rows], dw[block], here, (filter * len(w) + piece) * rows, n * J)
     if want_y:
@@ -146,23 +162,35 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
 
 
 @jit
-def transpose_block(block, g, g_where, w, b, x, slope, after, scratch, pairs, fresh,
+def transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, after, scratch, pairs, fresh,
                     sizes, layout, places, rooms, products, sums):
-    """x = col2im(wᵀ · g) + b"""
+    """dx = col2im(wᵀ · g) + b  and, if x has images,  dw[block] = g · im2col(x)ᵀ"""
     image, _, above, cols = divide(scratch, pairs, fresh, sizes, places, rooms)
-    (C, F, _, chunk, channels, _, taps), J, zero = sizes, layout[2], np.int64(0)
+    (C, F, I, chunk, channels, rows, taps, _, whole), J, L, zero, want_dw = sizes, layout[2], layout[3], np.int64(0), len(dw) > 0
     load(above, g, zero, F, block, g_where, slope)
+    if want_dw:
+        dw[block] = 0
+        sum_rows(above, db[block], I * J)
     gather(above, sums, F, J)
     for piece in range(len(w)):
         first = piece * channels
         last = min(first + channels, C)
+        if want_dw:
+            clear(image.array[:last - first], places[1])
+            load(image, x, first, last, block, nowhere, slope)
+            cols[(last - first) * taps * L:rows] = 0
+            for start, less, step, place, count, filter in products:
+                for done in range(0, count, chunk):
+                    n = min(chunk, count - done)
+                    im2col(image.array, cols, layout, last - first, taps, start + step * done, less, step, n)
+                    product_transposed(above.array, cols[:rows], dw[block], (place + done) * J, (filter * len(w) + piece) * rows, n * J)
         fill(image, b[first:last], image.array.shape[1] // 16 - 1)
         for start, less, step, place, count, filter in products:
             for done in range(0, count, chunk):
                 n = min(chunk, count - done)
-                product(w[piece, filter], above.array[:w.shape[3]], cols, (place + done) * J, zero, n * J, zero > 0)
+                product(w[piece, filter].T[:whole], above.array[:dw.shape[1]], cols, (place + done) * J, zero, n * J, zero > 0)
                 col2im(cols, image.array, layout, last - first, taps, start + step * done, less, step, n)
-        store(image, x, first, last, block, after)
+        store(image, dx, first, last, block, after)
 
 
 @jit

@@ -54,6 +54,13 @@ def conv_dw_db(x, g, size, s, p, d, y=None, slope=0.0):
 
 
 @kernel
+def conv_dx_dw_db(x, w, g, s, p, d, y=None, slope=0.0):
+    """(conv_dx, conv_dw, Σ_nij g): what a convolution gives back of g, brought to where it is worked on once.  y, slope: as above."""
+    g = back(g, y, slope)
+    return conv_dx.reference(g, w, None, x.shape[2:], s, p, d), *conv_dw_db.reference(x, g, w.shape[2:], s, p, d)
+
+
+@kernel
 def conv_y_dw_db(x, w, g, s, p, d, y=None, slope=0.0):
     """(conv_y, conv_dw, Σ_nuv x): what a transposed convolution gives back of x, from one im2col.  y, slope: as above."""
     x = back(x, y, slope)

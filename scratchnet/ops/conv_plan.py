@@ -23,6 +23,7 @@ from math import gcd
 import numpy as np
 
 from .. import memory
+from ..kernel import jit
 from .conv_checks import out_size
 from .lanes import LANES, room, up
 
@@ -50,6 +51,7 @@ class Plan:
         else:                                                              # one product, all taps of a column in it
             self.taps, self.pairs = K, []
             products, sums, place = [(0, 0, s, 0, I, 0)], [], np.arange(I)
+        self.pairs = np.array(self.pairs, int).reshape(-1, 2)
         self.filters = K // self.taps + len(self.pairs)                    # matrices made of w: of its taps, and of sums
         places = I + sum(rows for *_, rows in sums)                        # for rows of y, and for sums of them
         pixels = (place[:, None] * J + np.arange(J)).ravel()               # where each pixel of y stands
@@ -66,7 +68,7 @@ class Plan:
         above = room(out[-1], F, places * J, I * J)
         cols = above[-1], up(self.rows, 20), LANES * chunk * J + 16        # start, rows, columns
         self.size = cols[0] + cols[1] * cols[2]                            # numbers of scratch memory
-        self.facts = ((C, F, I, chunk, self.channels, self.rows, self.taps),          # sizes,
+        self.facts = ((C, F, I, chunk, self.channels, self.rows, self.taps, up(F, 5), up(self.rows, 5)),      # sizes,
                       (t * width, width, J, L, t, d, e),                   # layout of a padded image,
                       (at, border, pixels, np.arange(0)),                  # places of pixels,
                       (image, out, above, cols),                           # rooms in the scratch memory, and
@@ -74,25 +76,18 @@ class Plan:
         self.dtype, self.pair = dtype, np.dtype("f8" if dtype == "f4" else "c16")
 
     def pack(self, w):
-        """w (F,C,K,L) tap by tap, then the sums of its pairs of taps, as matrices (pieces, filters, F, rows)."""
-        F, C, K, L = w.shape
-        taps = swapped(w.reshape(F, C, K // self.taps, -1), (2, 0, 1)).reshape(K // self.taps, F, -1)
-        packed = np.zeros((self.filters, F, self.pieces * self.rows), w.dtype)
-        here = packed[:, :, :taps.shape[2]]
-        here[:len(taps)] = taps
-        for both, (k, m) in zip(here[len(taps):], self.pairs):
-            np.add(taps[k], taps[m], out=both)
-        return packed.reshape(self.filters, F, self.pieces, self.rows).transpose(2, 0, 1, 3)
+        """w (F,C,K,L) as matrices (pieces, filters, F, rows), with room for whole steps of `product`, which are left 0."""
+        F = max(up(len(w), 4), up(len(w), 5))
+        packed = np.zeros((self.pieces, self.filters, F, max(self.rows, up(self.rows, 5))), w.dtype)
+        pack_taps(w, packed, self.taps, self.channels, self.pairs)
+        return packed
 
-    def unpack(self, dw, shape):
-        """The adjoint of pack: dw (F, filters·pieces·rows) as (F,C,K,L)."""
-        F, C, K, L = shape
-        dw = dw.reshape(F, self.filters, -1)[:, :, :C * self.taps * L]
-        taps, sums = dw[:, :K // self.taps], dw[:, K // self.taps:]
-        for i, pair in enumerate(self.pairs):
-            for k in pair:
-                taps[:, k] += sums[:, i]
-        return swapped(np.ascontiguousarray(taps).reshape(F, -1, C, self.taps * L), (0, 2, 1)).reshape(shape)
+    def unpack(self, parts, shape):
+        """The adjoint of pack: dw (F,C,K,L), the sum of parts (blocks, F, filters·pieces·rows)."""
+        dw = np.zeros(shape, parts.dtype)
+        if len(parts):
+            unpack_taps(parts, dw, self.taps, self.channels, self.pieces, self.rows, self.pairs)
+        return dw
 
     def scratch(self):
         """Memory for one block, as numbers and as pairs of them."""
@@ -100,9 +95,53 @@ class Plan:
         return numbers, numbers.view(self.pair)
 
 
-def swapped(a, axes):
-    """a.transpose(*axes, 3): the numbers of the last axis as one, which takes a fifth of the time of copying each."""
-    return np.ascontiguousarray(a.view(np.dtype((np.void, a.itemsize * a.shape[3])))[..., 0].transpose(axes)).view(a.dtype)
+@jit
+def pack_taps(w, packed, taps, channels, pairs):
+    """packed[piece, i, f, (c,k,l)] = w[f,c,k,l] for the taps k of filter i, and after these filters the sums of pairs."""
+    F, C, K, L = w.shape
+    for piece in range(len(packed)):
+        first = piece * channels
+        for f in range(F):
+            here = w[f, first:first + channels]
+            for k in range(K):
+                row = packed[piece, k // taps, f]
+                for l in range(L):
+                    at = k % taps * L + l
+                    for c in range(len(here)):
+                        row[c * taps * L + at] = here[c, k, l]
+            for i in range(len(pairs)):
+                k, m = pairs[i]
+                row = packed[piece, K // taps + i, f]
+                for l in range(L):
+                    for c in range(len(here)):
+                        row[c * L + l] = here[c, k, l] + here[c, m, l]
+
+
+@jit
+def unpack_taps(parts, dw, taps, channels, pieces, rows, pairs):
+    """dw[f,c,k,l] = Σ_blocks of what stands where pack_taps puts w[f,c,k,l], and of the sums it is part of."""
+    F, C, K, L = dw.shape
+    for f in range(F):
+        total = parts[0, f]
+        for block in range(1, len(parts)):
+            more = parts[block, f]
+            for i in range(len(total)):
+                total[i] += more[i]
+        for piece in range(pieces):
+            here = dw[f, piece * channels:(piece + 1) * channels]
+            for k in range(K):
+                row = total[(k // taps * pieces + piece) * rows:]
+                for l in range(L):
+                    at = k % taps * L + l
+                    for c in range(len(here)):
+                        here[c, k, l] = row[c * taps * L + at]
+            for i in range(len(pairs)):
+                k, m = pairs[i]
+                row = total[((K // taps + i) * pieces + piece) * rows:]
+                for l in range(L):
+                    for c in range(len(here)):
+                        here[c, k, l] += row[c * L + l]
+                        here[c, m, l] += row[c * L + l]
 
 
 def in_pairs(I, K, s, p, H, pairs):

@@ -51,12 +51,18 @@ def lanes_in(scratch, pairs, place, channels, at, border, fresh):
     array = scratch[start:middle].reshape(rows, columns)
     if fresh:
         array[channels:] = 0
-        for c in range(channels):
-            for at_border in border:
-                for i in range(16 * at_border, 16 * at_border + 16):
-                    array[c, i] = 0
+        clear(array[:channels], border)
     return Lanes(array, pairs[start//2:middle//2].reshape(rows, columns // 2),
                  scratch[middle:end].reshape(4, strip), pairs[middle//2:end//2].reshape(4, strip // 2), at)
+
+
+@jit
+def clear(array, border):
+    """Zeros where no pixel is."""
+    for c in range(len(array)):
+        for at in border:
+            for i in range(16 * at, 16 * at + 16):
+                array[c, i] = 0
 
 
 @jit

@@ -62,6 +62,8 @@ CASES = {
                 lambda: (array(128, 32, 28, 28), array(128, 64, 14, 14), (3, 3), TWO, ONE, ONE)),
     "conv_dw_db": ("x 128×32×28×28, g 128×64×14×14, 3×3, stride 2",
                    lambda: (array(128, 32, 28, 28), array(128, 64, 14, 14), (3, 3), TWO, ONE, ONE)),
+    "conv_dx_dw_db": ("x 128×32×28×28, g 128×64×14×14, 3×3, stride 2",
+                      lambda: (array(128, 32, 28, 28), array(64, 32, 3, 3), array(128, 64, 14, 14), TWO, ONE, ONE)),
     "conv_y_dw_db": ("x 128×32×28×28, g 128×64×14×14, 3×3, stride 2",
                      lambda: (array(128, 32, 28, 28), array(64, 32, 3, 3), array(128, 64, 14, 14), TWO, ONE, ONE)),
     "channel_sum": (LARGEST, lambda: (array(128, 32, 28, 28),)),
