@@ -7,6 +7,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+class Code(str):
+    """A setting as it is written, with classes of the op's own file."""
+    __repr__ = str.__str__
+
+
 class Example(NamedTuple):
     shapes: str                                 # inputs → output, in the letters of notation.md
     inputs: dict                                # by name, as nested lists
@@ -72,6 +77,9 @@ EXAMPLES = {
     "conv2d_transpose_relu": Example("g (N,F,I,J), w (F,C,K,L), b (C,) → (N,C,H,W)",
                                      dict(g=[[[[1, 2], [3, 4]]]], w=FILTER, b=[-2.5]),
                                      dict(size=(4, 4), stride=2), {"H": "size[0]", "W": "size[1]"}),
+    "conv_chain": Example("x (N,C,H,W), weights[0] (F,C,K,L), weights[1] (F,), weights[2] (F,D,K,L), weights[3] (D,) → (N,D,H,W)",
+                          dict(x=IMAGE, weights=[FILTER, [-2], FILTER, [1]]),
+                          dict(stages=Code("[Stage(slope=0.0), Stage(transposed=True)]"))),
     "batch_norm": Example("x (N,C,H,W), gamma (C,), beta (C,) → (N,C,H,W)",
                           dict(x=[[[[1, 3]]], [[[3, 5]]]], gamma=[2], beta=[1]), dict(eps=0.0, slope=0.0)),
     "conv2d_weight": Example("x (N,C,H,W), g (N,F,I,J) → (F,C,K,L)", dict(x=IMAGE, g=[[[[1, 2], [3, 4]]]]),

@@ -100,13 +100,14 @@ def check_shapes(op: Op, example: Example, y_shape: tuple) -> None:
 def example_code(op: Op, example: Example) -> str:
     """A program that computes the example and its gradients, with what it prints as comments."""
     public = getattr(sn, op.name, None) is op
+    given = ", ".join([*example.inputs, *(f"{k}={setting(v)}" for k, v in example.settings.items())])
+    names = ", ".join([op.name, *sorted(set(re.findall(r"[A-Z]\w*(?=\()", given)))])
     lines = ["import numpy as np", "import scratchnet as sn"]
-    lines += [""] if public else [f"from {op.__module__} import {op.name}", ""]
+    lines += [""] if public else [f"from {op.__module__} import {names}", ""]
     trained = [n for n in op.inputs if n in example.inputs and n not in example.constants]
     for name, value in example.inputs.items():
         tensors = [tensor(v, name in trained) for v in (value if name == op.sequence else [value])]
         lines.append(f"{name} = [{', '.join(tensors)}]" if name == op.sequence else f"{name} = {tensors[0]}")
-    given = ", ".join([*example.inputs, *(f"{k}={setting(v)}" for k, v in example.settings.items())])
     lines += [f"y = {'sn.' if public else ''}{op.name}({given})"]
     scope: dict = {}
     exec("\n".join(lines), scope)

@@ -10,7 +10,7 @@ from typing import Iterator
 
 import numpy as np
 
-from . import init, ops
+from . import guard, init, ops
 from .joined import joined
 from .kernel import prepare
 from .ops.conv_checks import pair
@@ -195,6 +195,10 @@ class Sequential(Layer):
     def forward(self, x: Array) -> Tensor:
         todo = list(self.layers)
         while todo:
+            weights, stages, count = chain(todo)
+            if len(stages) > 1:
+                x, todo = ops.conv_chain(x, weights, stages=stages), todo[count:]
+                continue
             layer = todo.pop(0)
             if todo and joins(layer, todo[0], x):
                 x = layer.forward_relu(x, getattr(todo.pop(0), "slope", 0.0))  # a ReLU is a leaky one of slope 0
@@ -207,11 +211,32 @@ class Sequential(Layer):
 
 
 def joins(layer: Layer, after: Layer, x: Array) -> bool:
-    """Are the two one op here?  Not where a learner has replaced a rule of theirs (sn.replaced)."""
-    if not joined.on.get() or any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose)):
-        return False
-    relu = type(after) is ReLU or type(after) is LeakyReLU and after.slope >= 0
-    return relu and (type(layer) in (Conv2d, ConvTranspose2d) or type(layer) is BatchNorm and layer.in_one(x))
+    """Are the two one op here?"""
+    return may_join() and is_relu(after) and (type(layer) in CONVOLUTIONS or type(layer) is BatchNorm and layer.in_one(x))
+
+
+def chain(layers: list) -> tuple[list, list, int]:
+    """The convolutions that these begin with, each with its ReLU, as (weights, stages, number of layers) of a conv_chain."""
+    weights, stages, count = [], [], 0
+    while may_join() and count < len(layers) and type(layers[count]) in CONVOLUTIONS and layers[count].b is not None:
+        layer, after = layers[count], layers[count + 1:count + 2]
+        relu = bool(after) and is_relu(after[0])
+        slope = getattr(after[0], "slope", 0.0) if relu else 1.0
+        stages.append(ops.Stage(type(layer) is ConvTranspose2d, slope, **layer.settings))
+        weights, count = [*weights, layer.w, layer.b], count + 1 + relu
+    return weights, stages, count
+
+
+def may_join() -> bool:
+    """Not where a learner has replaced a rule (sn.replaced) or looks for the op that made the first NaN."""
+    return joined.on.get() and not guard.active and not any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose))
+
+
+def is_relu(layer: Layer) -> bool:
+    return type(layer) is ReLU or type(layer) is LeakyReLU and layer.slope >= 0
+
+
+CONVOLUTIONS = (Conv2d, ConvTranspose2d)
 
 
 class ReLU(Layer):

@@ -81,9 +81,9 @@ class Op:
     """A function with one rule per differentiable input.  Made by the decorator `op`.
 
     vjp(name)   decorator: the rule for input `name`.
-    fast_vjp    decorator: rule(want, g, …) -> {name: gradient}, all inputs at once, where computing
-                them together saves work; first order only, so it may read kept floats.  Where it
-                returns None the plain rules run.
+    fast_vjp    decorator: rule(want, g, …) -> {name: gradient, of a sequence a list of them}, all inputs
+                at once, where computing them together saves work; first order only, so it may read
+                kept floats.  Where it returns None the plain rules run.
     """
     registry: dict[tuple[str, str], Op] = {}
 
@@ -198,7 +198,8 @@ class Op:
             want = {edge.name for edge in edges}
             out = self.fast.function(want, g, **self.restore(node, self.fast.reads, False))
             for edge in edges if out else ():
-                yield edge, self.fast.function, self.fitting(edge, out[edge.name], node, False)
+                one = out[edge.name] if edge.position is None else out[edge.name][edge.position]
+                yield edge, self.fast.function, self.fitting(edge, one, node, False)
             if out:
                 return
         for edge in edges:

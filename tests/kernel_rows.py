@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import scratchnet as sn
 from scratchnet.kernel import Kernel
 from scratchnet.models.kmeans_tiles import Rows
+from scratchnet.ops.lanes import in_lanes
 from tests.op_cases import REGIMES, Draw, pair
 from tests.op_cases_images import geometry, out_length, windows
 
@@ -35,20 +36,21 @@ def some_geometry(d):
 def conv_y(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
     b = numbers((F,)) if d.pick(True, False) else None
-    return numbers((N, C, *HW)), numbers((F, C, *KL)), b, *pairs(settings), d.pick(None, 0.0, 0.25)
+    return maybe_lanes(d, numbers((N, C, *HW))), numbers((F, C, *KL)), b, *pairs(settings), d.pick(None, 0.0, 0.25), d.pick(False, True)
 
 
 def conv_dx(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
     b = numbers((C,)) if d.pick(True, False) else None
-    g = numbers((N, F, *IJ))
+    g = maybe_lanes(d, numbers((N, F, *IJ)))
     y = where(d, numbers, g.shape)
-    return g, numbers((F, C, *KL)), b, HW, *pairs(settings), d.pick(0.0, 0.25, *[None] * (y is None)), y
+    slope = d.pick(0.0, 0.25, *[None] * (y is None))
+    return g, numbers((F, C, *KL)), b, HW, *pairs(settings), slope, y, d.pick(False, True)
 
 
 def conv_dw(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
-    return numbers((N, C, *HW)), numbers((N, F, *IJ)), KL, *pairs(settings)
+    return maybe_lanes(d, numbers((N, C, *HW))), maybe_lanes(d, numbers((N, F, *IJ))), KL, *pairs(settings)
 
 
 def conv_dw_db(d, numbers):
@@ -57,15 +59,19 @@ def conv_dw_db(d, numbers):
 
 
 def conv_dx_dw_db(d, numbers):
-    N, C, F, KL, HW, IJ, settings = some_geometry(d)
-    g = numbers((N, F, *IJ))
-    return numbers((N, C, *HW)), numbers((F, C, *KL)), g, *pairs(settings), where(d, numbers, g.shape), d.pick(0.0, 0.25)
+    x, w, g, *rest = conv_y_dw_db(d, numbers)
+    return x, w, g, *rest[:3], where(d, numbers, g.shape), *rest[4:]
 
 
 def conv_y_dw_db(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
-    x = numbers((N, C, *HW))
-    return x, numbers((F, C, *KL)), numbers((N, F, *IJ)), *pairs(settings), where(d, numbers, x.shape), d.pick(0.0, 0.25)
+    x, g = maybe_lanes(d, numbers((N, C, *HW))), maybe_lanes(d, numbers((N, F, *IJ)))
+    y = where(d, numbers, x.shape)
+    return x, numbers((F, C, *KL)), g, *pairs(settings), y, d.pick(0.0, 0.25), d.pick(False, True)
+
+
+def maybe_lanes(d, x):
+    return in_lanes(x) if d.pick(False, True) else x
 
 
 def where(d, numbers, shape):

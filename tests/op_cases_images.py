@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import scratchnet as sn
-from scratchnet.ops import batch_norm, conv, conv_relu, pool
+from scratchnet.ops import Stage, batch_norm, conv, conv_chain, conv_relu, pool
 from tests.op_draw import TABLE, draws, pair
 
 
@@ -68,6 +68,27 @@ def _(d):
 def _(d):
     inputs, settings = off_the_kink(conv.conv2d_transpose, *TABLE[conv.conv2d_transpose](d))
     return inputs, {**settings, **d.pick({}, {"slope": 0.25})}
+
+
+@draws(conv_chain)
+def _(d):
+    """One to three stages; between them, too, nothing is near 0."""
+    N, C, F, KL, HW, IJ, settings = geometry(d)
+    x, weights, stages = d.real((N, C, *HW)), [], []
+    y, transposed, w = x, False, d.real((F, C, *KL))
+    for _ in range(d.int(1, 3)):
+        convolve = sn.conv_transpose2d if transposed else sn.conv2d
+        inputs, _ = off_the_kink(convolve, {"x": y, "w": w, "b": d.real(w.shape[int(transposed)])}, settings)
+        slope = d.pick(0.0, 1.0, 0.25)
+        z = convolve(**inputs, **settings)
+        y = np.where(z > 0, z, slope * z)
+        weights += [w, inputs["b"]]
+        stages.append(Stage(transposed, slope, **settings))
+        transposed, K = d.pick(True, False), d.int(1, min(2, *y.shape[2:]))
+        w = d.real((y.shape[1], d.int(1, 3), K, K) if transposed else (d.int(1, 3), y.shape[1], K, K))
+        s = d.int(1, 2)
+        settings = {"stride": s, "padding": d.int(0, K - 1), "dilation": 1, **({"output_padding": d.int(0, s - 1)} if transposed else {})}
+    return {"x": x, "weights": weights}, {"stages": stages}
 
 
 @draws(batch_norm)

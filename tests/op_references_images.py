@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 import scratchnet as sn
-from scratchnet.ops import batch_norm, conv, conv_relu, pool
+from scratchnet.ops import batch_norm, conv, conv_chain, conv_relu, pool
 from tests.op_draw import pair
 from tests.op_loops import REFERENCE, every, reference_of
 
@@ -64,6 +64,18 @@ def _(x, w, b=None, slope=0.0, **settings):
 def _(g, w, b=None, slope=0.0, **settings):
     z = REFERENCE[conv.conv2d_transpose](g, w, b, **settings)
     return np.where(z.real > 0, z, slope * z)
+
+
+@reference_of(conv_chain)
+def _(x, weights, stages):
+    for stage, w, b in zip(stages, weights[::2], weights[1::2]):
+        settings = {"stride": stage.stride, "padding": stage.padding, "dilation": stage.dilation}
+        if stage.transposed:
+            x = REFERENCE[sn.conv_transpose2d](x, w, b, output_padding=stage.output_padding, **settings)
+        else:
+            x = REFERENCE[sn.conv2d](x, w, b, **settings)
+        x = np.where(x.real > 0, x, stage.slope * x)
+    return x
 
 
 @reference_of(batch_norm)

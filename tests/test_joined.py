@@ -10,7 +10,7 @@ from scratchnet import layers as L, models
 from scratchnet.models import autoencoder, gan, vae
 from scratchnet.op import Op
 
-JOINED = {"conv2d_relu", "conv2d_transpose_relu", "batch_norm"}
+JOINED = {"conv2d_relu", "conv2d_transpose_relu", "conv_chain", "batch_norm"}
 
 
 def ops_of(y: sn.Tensor) -> set[str]:
@@ -36,7 +36,35 @@ def test_joined_gives_the_same_bits(relu, kernels, dtype):
         found[name] = [y.numpy(), leaf.grad, *(p.grad for p in net.parameters())]
     assert (found["joined"][0] > 0).any() and (found["joined"][1] != 0).any()
     for one, other in zip(*found.values()):
+        if kernels == "numba":
+            np.testing.assert_array_equal(one, other)
+        else:                                                  # a chain adds up images of zeros, too, in another order
+            np.testing.assert_allclose(one, other, rtol=0, atol=20 * np.finfo(dtype).eps * abs(one).max())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("frozen, x_too", [(False, True), (False, False), (True, True)])
+def test_a_chain_gives_the_same_bits_whatever_is_wanted(frozen, x_too, dtype):
+    """Gradients of everything, of the weights only, of x only; with a convolution that has no ReLU in between."""
+    net = L.Sequential(L.Conv2d(2, 3, 3, rng=0), L.LeakyReLU(0.2), L.Conv2d(3, 18, 4, stride=2, padding=1, rng=1),
+                       L.ConvTranspose2d(18, 2, 3, stride=2, output_padding=1, rng=2), L.ReLU(), L.Conv2d(2, 1, 2, rng=3)).astype(dtype)
+    parameters = net.parameters()
+    for p in parameters:
+        p.requires_grad = not frozen
+    x, found = np.random.default_rng(0).standard_normal((35, 2, 15, 12)).astype(dtype), []
+    for context in (nullcontext(), L.joined()):
+        net.zero_grad()
+        leaf = sn.Tensor(x, requires_grad=x_too)
+        with context:
+            y = net(leaf)
+        (y * y).sum().backward()
+        found.append([y.numpy(), leaf.grad, *(p.grad for p in parameters)])
+    with L.joined():
+        assert ops_of(net(leaf)) == {"conv_chain", "sum"}
+    for one, other in zip(*found):
         np.testing.assert_array_equal(one, other)
+        assert (one is None) == (other is None)
+    assert (found[0][1] is not None) == x_too and (found[0][2] is None) == frozen
 
 
 @pytest.mark.parametrize("after", [[L.ReLU()], [L.LeakyReLU(0.2)], [L.LeakyReLU(1.5)], [L.Tanh()], []])
@@ -93,6 +121,16 @@ def test_joined_only_what_belongs_together():
     for op in (sn.mean, sn.var, sn.normalize):
         with L.joined(), sn.replaced(op, "x", lambda g: 0 * g):
             assert not JOINED & ops_of(L.Sequential(L.BatchNorm(1), L.ReLU()).astype(np.float64)(x))
+    for second, expected in ((L.Conv2d(2, 1, 1), True), (L.ConvTranspose2d(2, 1, 1), True), (L.Conv2d(2, 1, 1, bias=False), False),
+                             (L.Tanh(), False), (Own(2, 1, 1), False)):
+        net = L.Sequential(L.Conv2d(1, 2, 3), L.ReLU(), second).astype(np.float64)
+        with L.joined():
+            assert ("conv_chain" in ops_of(net(x))) == expected, second
+            with sn.replaced(sn.relu, "x", lambda g: 0 * g):
+                assert not JOINED & ops_of(net(x))
+    net[0].w.data = 100 * np.ones(net[0].w.shape)
+    with L.joined(), sn.guard_finite(), pytest.raises(FloatingPointError, match="the output of conv2d is inf"):
+        net(1e308 * np.ones((1, 1, 3, 3)))                     # who looks for the first infinity wants to see each op
     with pytest.raises(RuntimeError), L.joined():
         raise RuntimeError
     assert not L.joined.on.get()
@@ -114,14 +152,14 @@ def test_joined_is_of_one_thread():
 def test_training_steps_are_joined(model, step, monkeypatch):
     seen = ops_recorded(monkeypatch)
     step(model, sn.optim.Adam(model.parameters()), np.zeros((2, 1, 28, 28), np.float32))
-    assert {"conv2d_relu", "conv2d_transpose_relu"} <= set(seen) and "conv2d" not in seen
+    assert seen.count("conv_chain") == 2 and "conv2d" not in seen
 
 
 def test_steps_of_a_gan_are_joined(monkeypatch):
     model, seen = models.GAN(64, rng=0), ops_recorded(monkeypatch)
     optimisers = [sn.optim.Adam(net.parameters()) for net in (model.generator, model.discriminator)]
     gan.train_step(model, optimisers, np.zeros((2, 1, 28, 28), np.float32), rng=0)
-    assert seen.count("conv2d_relu") == 6 and seen.count("batch_norm") == 1 and "conv2d" not in seen
+    assert seen.count("conv_chain") == 3 and seen.count("batch_norm") == 1 and "conv2d" not in seen
 
 
 def ops_recorded(monkeypatch) -> list[str]:

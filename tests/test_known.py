@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import scratchnet as sn
-from scratchnet.ops import batch_norm, broadcast, conv, conv_relu, elementwise, pool, shape
+from scratchnet.ops import Stage, batch_norm, broadcast, conv, conv_chain, conv_relu, elementwise, pool, shape
 from scratchnet.ops.matmul import product
 from tests.op_cases import TABLE, name_of
 
@@ -66,6 +66,8 @@ KNOWN = [                                       # op, inputs, settings, result
     (sn.conv2d, (IMAGE, CROSS), {"dilation": 2}, [[[[19]]]]),
     (conv_relu.conv2d_relu, (IMAGE, CROSS, [-20]), {}, [[[[0, 0], [0, 3]]]]),
     (conv_relu.conv2d_transpose_relu, ([[[[1, 10]]]], CROSS, [-5]), {"size": (2, 3)}, [[[[0, 5, 0], [0, 0, 15]]]]),
+    (lambda x, w, b: conv_chain(x, [w, b, w, b], stages=[Stage(slope=0.0), Stage(True, stride=2)]), (IMAGE, CROSS, [-20]), {},
+     [[[[-20, -20, -20, -20], [-20, -20, -20, -20], [-20, -20, -17, -20], [-20, -20, -20, -14]]]]),
     (batch_norm, ([[[[1, 3]]], [[[1, 3]]]], [2], [1]), {"eps": 0}, [[[[-1, 3]]], [[[-1, 3]]]]),
     (batch_norm, ([[[[1, 3]]], [[[1, 3]]]], [2], [1]), {"eps": 3, "slope": 0.5}, [[[[0, 2]]], [[[0, 2]]]]),
     (batch_norm, ([[[[1, 3]]], [[[1, 3]]]], [4], [1]), {"eps": 3, "slope": 0.5}, [[[[-0.5, 3]]], [[[-0.5, 3]]]]),
@@ -144,5 +146,5 @@ def test_G6_slopes_at_kinks(function, inputs, settings, expected, kernels):
 
 
 def test_every_op_has_a_known_value():
-    known = {row[0] for row in KNOWN} | {sn.where, sn.concatenate, sn.stack}     # those three as lambdas
+    known = {row[0] for row in KNOWN} | {sn.where, sn.concatenate, sn.stack, conv_chain}     # those four as lambdas
     assert {name_of(f) for f in TABLE if f not in known} == set()

@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from .broadcast import broadcast_to, sum_to
 from .conv import conv2d, conv2d_transpose, conv2d_weight, conv_transpose2d
 from .batch_norm import batch_norm
+from .conv_chain import Stage, conv_chain
 from .conv_relu import conv2d_relu, conv2d_transpose_relu, conv_transpose2d_relu
 from .elementwise import (abs, add, clip, div, exp, leaky_relu, log, maximum, minimum, mul, neg, power, relu,
                           sigmoid, softplus, sqrt, sub, tanh, where)

@@ -12,6 +12,7 @@ cache, are used at once, for both y and dw where both are wanted, and never reac
 it pays, three products do the work of four (conv_plan.py): cols then holds differences of rows of x.
 """
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 
@@ -27,8 +28,8 @@ from .products import product, product_transposed
 
 
 @conv_y.fast
-def conv_y_fast(x, w, b, stride, padding, dilation, slope=None):
-    return correlate(x, w, b, None, w.shape[2:], stride, padding, dilation, after=slope)[0]
+def conv_y_fast(x, w, b, stride, padding, dilation, slope=None, lanes=False):
+    return correlate(x, w, b, None, w.shape[2:], stride, padding, dilation, after=slope, lanes=lanes)[0]
 
 
 @conv_dw.fast
@@ -42,22 +43,23 @@ def conv_dw_db_fast(x, g, size, stride, padding, dilation, y=None, slope=0.0):
 
 
 @conv_y_dw_db.fast
-def conv_y_dw_db_fast(x, w, g, stride, padding, dilation, y=None, slope=0.0):
-    return correlate(x, w, None, g, w.shape[2:], stride, padding, dilation, x_where=y, slope=slope, sum_x=True)
+def conv_y_dw_db_fast(x, w, g, stride, padding, dilation, y=None, slope=0.0, lanes=False):
+    return correlate(x, w, None, g, w.shape[2:], stride, padding, dilation, x_where=y, slope=slope, sum_x=True, lanes=lanes)
 
 
 def correlate(x, w, b, g, size, stride, padding, dilation, *,
-              after=None, x_where=None, g_where=None, slope=0.0, sum_x=False):
+              after=None, x_where=None, g_where=None, slope=0.0, sum_x=False, lanes=False):
     """(y, dw, db): y = conv2d(x, w) + b if w is given, dw = conv2d_weight(x, g) if g is given; one im2col for both.
 
     after              slope of a leaky ReLU for y
     x_where, g_where   where they are not above 0, x and g are multiplied by `slope` first
     db                 the sum of g, or of x, over each channel
+    lanes              y is to stay in lanes
     """
-    N, C, F = *x.shape[:2], len(w) if g is None else g.shape[1]
-    plan, blocks, dtype = Plan(x.shape[1:], F, size, stride, padding, dilation, x.dtype), -(-N // LANES), x.dtype
+    C, F, blocks, dtype = x.shape[1], len(w) if g is None else g.shape[1], blocks_of(x), x.dtype
+    plan = Plan(x.shape[1:4], F, size, stride, padding, dilation, dtype)
     filters = np.empty((plan.pieces, plan.filters, 0, 0), dtype) if w is None else plan.pack(w)
-    y = memory.empty((N if w is not None else 0, F, plan.I, plan.J), dtype)
+    y = np.empty((0, 1, 1, 1), dtype) if w is None else room_for(x, (F, plan.I, plan.J), lanes)
     dw = memory.empty((blocks if g is not None else 0, up(F), plan.filters * plan.pieces * plan.rows), dtype)     # block by block
     db = np.empty((len(dw), C if sum_x else F), dtype)
     inputs = flat(x), flat(x_where, dtype), flat(g, dtype), flat(g_where, dtype), filters, no_bias(F, dtype) if b is None else b
@@ -74,23 +76,25 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
 
 
 @conv_dx.fast
-def conv_dx_fast(g, w, b, size, stride, padding, dilation, slope=None, y=None):
-    return transpose(g, w, b, None, size, stride, padding, dilation, after=slope if y is None else None, g_where=y, slope=slope)[0]
+def conv_dx_fast(g, w, b, size, stride, padding, dilation, slope=None, y=None, lanes=False):
+    after = slope if y is None else None
+    return transpose(g, w, b, None, size, stride, padding, dilation, after=after, g_where=y, slope=slope, lanes=lanes)[0]
 
 
 @conv_dx_dw_db.fast
-def conv_dx_dw_db_fast(x, w, g, stride, padding, dilation, y=None, slope=0.0):
-    return transpose(g, w, None, x, x.shape[2:], stride, padding, dilation, g_where=y, slope=slope)
+def conv_dx_dw_db_fast(x, w, g, stride, padding, dilation, y=None, slope=0.0, lanes=False):
+    return transpose(g, w, None, x, x.shape[2:4], stride, padding, dilation, g_where=y, slope=slope, lanes=lanes)
 
 
-def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_where=None, slope=None):
+def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_where=None, slope=None, lanes=False):
     """(dx, dw, db): dx = conv2d_transpose(g, w) + b;  dw = conv2d_weight(x, g) and db, the sum of g, if x is given."""
-    (N, F), (C, *taps), dtype = g.shape[:2], w.shape[1:], g.dtype
-    plan, blocks = Plan((C, *size), F, tuple(taps), stride, padding, dilation, dtype), -(-N // LANES)
-    dx = memory.empty((N, C, *size), dtype)
+    F, (C, *taps), blocks, dtype = g.shape[1], w.shape[1:], blocks_of(g), g.dtype
+    plan = Plan((C, *size), F, tuple(taps), stride, padding, dilation, dtype)
+    dx = room_for(g, (C, *size), lanes)
     dw = memory.empty((blocks if x is not None else 0, up(F), plan.filters * plan.pieces * plan.rows), dtype)     # block by block
     db = np.empty((len(dw), F), dtype)
-    inputs = flat(g), flat(g_where, dtype), flat(x, dtype), nothing(dtype), plan.pack(w), no_bias(C, dtype) if b is None else b
+    inputs = (flat(g), flat(g_where, dtype), flat(x, dtype), nothing(dtype), plan.pack(w),
+              no_bias(C, dtype) if b is None else b)
     outputs = flat(dx), dw, db
     slopes = dtype.type(slope or 0), dtype.type(1 if after is None else after)
 
@@ -103,9 +107,19 @@ def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_wher
     return dx, plan.unpack(dw, (F, C, *taps)), db.sum(axis=0)
 
 
+def blocks_of(x) -> int:
+    return len(x) if x.ndim == 5 else -(-len(x) // LANES)
+
+
+def room_for(x, shape, lanes):
+    """Memory for as many images as x has, of another shape (C,H,W), in lanes or not."""
+    images = LANES * len(x) if x.ndim == 5 else len(x)
+    return memory.empty((blocks_of(x), *shape, LANES) if lanes else (images, *shape), x.dtype)
+
+
 def flat(x, dtype=None):
-    """x (N,C,H,W) as (N,C,H·W); if there is none, one without images."""
-    return nothing(dtype) if x is None else x.reshape(*x.shape[:2], x.shape[2] * x.shape[3])
+    """x as (N,C,H·W) or, in lanes, as (blocks,C,H·W·16); if there is none, one without images."""
+    return nothing(dtype) if x is None else x.reshape(*x.shape[:2], prod(x.shape[2:]))
 
 
 @lru_cache

@@ -4,6 +4,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ..kernel import kernel
 from .elementwise_kernels import back, leaky
+from .lanes import images, in_lanes
 
 
 def windows(x, size, s, p, d):
@@ -15,21 +16,23 @@ def windows(x, size, s, p, d):
     return cols[:, :, ::s[0], ::s[1], ::d[0], ::d[1]].transpose(0, 1, 4, 5, 2, 3)
 
 
+# x, y and g are (N,C,H,W), or in lanes (lanes.py), as results are if `lanes`; each image in lanes counts, those of zeros, too.
+
 @kernel
-def conv_y(x, w, b, s, p, d, slope=None):
+def conv_y(x, w, b, s, p, d, slope=None, lanes=False):
     """y[n,f,i,j] = Σ_ckl cols[n,c,k,l,i,j] · w[f,c,k,l] + b[f];  slope: then a leaky ReLU (0: ReLU)"""
-    y = np.einsum("ncklij,fckl->nfij", windows(x, w.shape[2:], s, p, d), w, optimize=True)
-    y = y if b is None else y + b[:, None, None]
-    return leaky(y, slope)
+    y = np.einsum("ncklij,fckl->nfij", windows(images(x, lanes), w.shape[2:], s, p, d), w, optimize=True)
+    y = leaky(y if b is None else y + b[:, None, None], slope)
+    return in_lanes(y) if lanes else y
 
 
 @kernel
-def conv_dx(g, w, b, size, s, p, d, slope=None, y=None):
+def conv_dx(g, w, b, size, s, p, d, slope=None, y=None, lanes=False):
     """x[n,c, s·i+d·k−p, s·j+d·l−p] += Σ_f g[n,f,i,j] · w[f,c,k,l]: windows overlap, so one tap at a time.
 
     slope: then a leaky ReLU (0: ReLU); or, if y is given, g times slope first, where y is not above 0: back through it.
     """
-    cols = np.einsum("nfij,fckl->ncklij", back(g, y, slope), w, optimize=True)
+    cols = np.einsum("nfij,fckl->ncklij", images(back(g, y, slope), lanes), w, optimize=True)
     N, C, K, L, I, J = cols.shape
     (H, W), (P, Q) = size, p
     x = np.zeros((N, C, H + 2 * P, W + 2 * Q), cols.dtype)
@@ -37,12 +40,15 @@ def conv_dx(g, w, b, size, s, p, d, slope=None, y=None):
         x[:, :, d[0]*k:d[0]*k + s[0]*I:s[0], d[1]*l:d[1]*l + s[1]*J:s[1]] += cols[:, :, k, l]
     x = x[:, :, P:P + H, Q:Q + W]
     x = np.ascontiguousarray(x) if b is None else x + b[:, None, None]
-    return leaky(x, slope if y is None else None)
+    x = leaky(x, slope if y is None else None)
+    return in_lanes(x) if lanes else x
 
 
 @kernel
 def conv_dw(x, g, size, s, p, d):
     """w[f,c,k,l] = Σ_nij g[n,f,i,j] · cols[n,c,k,l,i,j]"""
+    whole = 5 in (x.ndim, g.ndim)
+    x, g = images(x, whole), images(g, whole)
     return np.einsum("nfij,ncklij->fckl", g, windows(x, size, s, p, d), optimize=True)
 
 
@@ -50,18 +56,20 @@ def conv_dw(x, g, size, s, p, d):
 def conv_dw_db(x, g, size, s, p, d, y=None, slope=0.0):
     """(conv_dw, Σ_nij g): for filters and bias, one pass over g.    y: g times slope first, where y is not above 0."""
     g = back(g, y, slope)
-    return conv_dw.reference(x, g, size, s, p, d), g.sum(axis=(0, 2, 3))
+    return conv_dw.reference(x, g, size, s, p, d), images(g).sum(axis=(0, 2, 3))
 
 
 @kernel
-def conv_dx_dw_db(x, w, g, s, p, d, y=None, slope=0.0):
-    """(conv_dx, conv_dw, Σ_nij g): what a convolution gives back of g, brought to where it is worked on once.  y, slope: as above."""
+def conv_dx_dw_db(x, w, g, s, p, d, y=None, slope=0.0, lanes=False):
+    """(conv_dx, conv_dw, Σ_nij g): what a convolution gives back of g, which comes into lanes once.  y, slope: as above."""
     g = back(g, y, slope)
-    return conv_dx.reference(g, w, None, x.shape[2:], s, p, d), *conv_dw_db.reference(x, g, w.shape[2:], s, p, d)
+    return (conv_dx.reference(g, w, None, x.shape[2:4], s, p, d, lanes=lanes),
+            *conv_dw_db.reference(x, g, w.shape[2:], s, p, d))
 
 
 @kernel
-def conv_y_dw_db(x, w, g, s, p, d, y=None, slope=0.0):
+def conv_y_dw_db(x, w, g, s, p, d, y=None, slope=0.0, lanes=False):
     """(conv_y, conv_dw, Σ_nuv x): what a transposed convolution gives back of x, from one im2col.  y, slope: as above."""
     x = back(x, y, slope)
-    return conv_y.reference(x, w, None, s, p, d), conv_dw.reference(x, g, w.shape[2:], s, p, d), x.sum(axis=(0, 2, 3))
+    return (conv_y.reference(x, w, None, s, p, d, lanes=lanes), conv_dw.reference(x, g, w.shape[2:], s, p, d),
+            images(x).sum(axis=(0, 2, 3)))

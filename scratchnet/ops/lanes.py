@@ -7,6 +7,10 @@ the padding and the width of the image; 16 float32 fill one 512-bit register.  (
 small images have, measured ten times slower per float.)  at(h,w) is where a pixel stands in its padded
 image, whose rows are stored phase by phase: columns 0, t, 2t, …, then 1, t+1, … for stride t.  So the
 pixels that one tap of a filter meets along an output row are neighbours as well.
+
+Between the convolutions of a chain (conv_chain.py), images stay in lanes in memory, too: (blocks, C, H, W, 16), with
+images of zeros after the last.  Then each block is one stretch of memory, and load and store only move whole registers:
+0.6 and 0.5 of the time.
 """
 from typing import NamedTuple
 
@@ -28,12 +32,26 @@ def up(n: int, multiple: int = 4) -> int:
     return -(-n // multiple) * multiple
 
 
+def images(x: np.ndarray, whole: bool = False) -> np.ndarray:
+    """x (N,C,H,W) as it is, or from lanes (blocks,C,H,W,16).  whole: with images of zeros that fill up the last block."""
+    if x.ndim == 5:
+        return np.ascontiguousarray(np.moveaxis(x, -1, 1)).reshape(-1, *x.shape[1:4])
+    return np.concatenate([x, np.zeros((-len(x) % LANES, *x.shape[1:]), x.dtype)]) if whole else x
+
+
+def in_lanes(x: np.ndarray) -> np.ndarray:
+    """x (N,C,H,W) as (blocks,C,H,W,16)."""
+    x = images(x, whole=True)
+    return np.ascontiguousarray(np.moveaxis(x.reshape(-1, LANES, *x.shape[1:]), 1, -1))
+
+
 class Lanes(NamedTuple):
     """Sixteen images in a piece of scratch memory, with room for the two steps of the transpose that brings them there."""
     array: np.ndarray                           # (channels, up to a multiple of 4 and one of 5; 16·places and 16 more)
     pairs: np.ndarray                           # the same memory as numbers of twice the size, to move two at a time
     strips: np.ndarray                          # (4, 4·pixels)
     strip_pairs: np.ndarray
+    line: np.ndarray                            # the strips as one, room for 16·pixels numbers
     at: np.ndarray                              # (pixels,) where each pixel of an image stands
 
 
@@ -53,7 +71,8 @@ def lanes_in(scratch, pairs, place, channels, at, border, fresh):
         array[channels:] = 0
         clear(array[:channels], border)
     return Lanes(array, pairs[start//2:middle//2].reshape(rows, columns // 2),
-                 scratch[middle:end].reshape(4, strip), pairs[middle//2:end//2].reshape(4, strip // 2), at)
+                 scratch[middle:end].reshape(4, strip), pairs[middle//2:end//2].reshape(4, strip // 2),
+                 scratch[middle:end], at)
 
 
 @jit
@@ -74,7 +93,9 @@ def load(lanes, x, first, last, block, y, slope):
     A transpose in two steps, since plain loops would write one number at a time to distant places: four
     images are interleaved into a strip (LLVM makes register shuffles of it), then the strips, by pairs.
     """
-    zero, one, pixels, masked = x.dtype.type(0), x.dtype.type(1), x.shape[2], len(y) > 0
+    zero, one, pixels, masked = x.dtype.type(0), x.dtype.type(1), len(lanes.at), len(y) > 0
+    if x.shape[2] > pixels:                                    # it is in lanes already, and so is y
+        return load_lanes(lanes, x, first, last, block, y, slope)
     s0, s1, s2, s3 = lanes.strip_pairs[0], lanes.strip_pairs[1], lanes.strip_pairs[2], lanes.strip_pairs[3]
     for c in range(first, last):
         for s in range(4):
@@ -105,7 +126,9 @@ def load(lanes, x, first, last, block, y, slope):
 @jit
 def store(lanes, x, first, last, block, slope):
     """x[16·block + n, c, q] = lanes[c - first, 16·at[q] + n]: load backwards; below 0 times `slope` (0: ReLU, 1: as it is)."""
-    zero, one, pixels = x.dtype.type(0), x.dtype.type(1), x.shape[2]
+    zero, one, pixels = x.dtype.type(0), x.dtype.type(1), len(lanes.at)
+    if x.shape[2] > pixels:
+        return store_lanes(lanes, x, first, last, block, slope)
     s0, s1, s2, s3 = lanes.strip_pairs[0], lanes.strip_pairs[1], lanes.strip_pairs[2], lanes.strip_pairs[3]
     for c in range(first, last):
         lane = lanes.pairs[c - first]
@@ -129,6 +152,47 @@ def store(lanes, x, first, last, block, slope):
             x0, x1, x2, x3 = x[n, c], x[n+1, c], x[n+2, c], x[n+3, c]
             for q in range(pixels):
                 x0[q], x1[q], x2[q], x3[q] = strip[4*q], strip[4*q+1], strip[4*q+2], strip[4*q+3]
+
+
+@jit
+def load_lanes(lanes, x, first, last, block, y, slope):
+    """lanes[c - first, 16·at[q] + n] = x[block, c, 16·q + n],  times `slope` where y ≤ 0"""
+    zero, one, pixels = x.dtype.type(0), x.dtype.type(1), len(lanes.at)
+    for c in range(first, last):
+        source, here = x[block, c], lanes.array[c - first]
+        if len(y) > 0:
+            above = y[block, c]
+            for i in range(16 * pixels):
+                lanes.line[i] = source[i] * (one if above[i] > zero else slope)
+            for q in range(pixels):
+                copy(here, 16 * lanes.at[q], lanes.line, 16 * q)
+        else:
+            for q in range(pixels):
+                copy(here, 16 * lanes.at[q], source, 16 * q)
+
+
+@jit
+def store_lanes(lanes, x, first, last, block, slope):
+    zero, one, pixels = x.dtype.type(0), x.dtype.type(1), len(lanes.at)
+    for c in range(first, last):
+        there, here = x[block, c], lanes.array[c - first]
+        for q in range(pixels):
+            copy(there, 16 * q, here, 16 * lanes.at[q])
+        if slope == zero:
+            for i in range(16 * pixels):
+                there[i] = zero if there[i] < zero else there[i]
+        elif slope != one:
+            for i in range(16 * pixels):
+                there[i] = there[i] * (one if there[i] > zero else slope)
+
+
+@jit
+def copy(to, a, source, b):
+    """to[a:a+16] = source[b:b+16].  Written out: a loop took six times as long."""
+    (to[a], to[a+1], to[a+2], to[a+3], to[a+4], to[a+5], to[a+6], to[a+7],
+     to[a+8], to[a+9], to[a+10], to[a+11], to[a+12], to[a+13], to[a+14], to[a+15]) = (
+        source[b], source[b+1], source[b+2], source[b+3], source[b+4], source[b+5], source[b+6], source[b+7],
+        source[b+8], source[b+9], source[b+10], source[b+11], source[b+12], source[b+13], source[b+14], source[b+15])
 
 
 @jit
