@@ -229,7 +229,8 @@ def chain(layers: list) -> tuple[list, list, int]:
 
 def may_join() -> bool:
     """Not where a learner has replaced a rule (sn.replaced) or looks for the op that made the first NaN."""
-    return joined.on.get() and not guard.active and not any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose))
+    replaceable = (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose)
+    return joined.on.get() and not guard.active and not any(op.replacements for op in replaceable)
 
 
 def is_relu(layer: Layer) -> bool:

@@ -186,8 +186,8 @@ ONE, TWO = (1, 1), (2, 2)
 MANY = (3, 100_000)                             # enough for the elementwise kernels to use threads
 WIDE = (4000, 300)                              # several blocks of rows for k-means, several slices of columns
 ROWS = {                                        # kernel -> (drawn arguments, arguments large enough for threads)
-    "conv_y": (conv_y, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((5,)), TWO, ONE, ONE)),
-    "conv_dx": (conv_dx, lambda n: (n((37, 5, 5, 5)), n((5, 3, 3, 2)), n((3,)), (9, 8), TWO, ONE, ONE)),
+    "conv_y": (conv_y, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((5,)), TWO, ONE, ONE, 0.25, True)),
+    "conv_dx": (conv_dx, lambda n: (in_lanes(n((37, 5, 5, 5))), n((5, 3, 3, 2)), n((3,)), (9, 8), TWO, ONE, ONE)),
     "conv_dw": (conv_dw, lambda n: (n((37, 3, 9, 8)), n((37, 5, 5, 5)), (3, 2), TWO, ONE, ONE)),
     "conv_dw_db": (conv_dw_db, lambda n: (n((37, 3, 9, 8)), n((37, 5, 5, 5)), (3, 2), TWO, ONE, ONE, n((37, 5, 5, 5)))),
     "conv_dx_dw_db": (conv_dx_dw_db, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((37, 5, 5, 5)), TWO, ONE, ONE,

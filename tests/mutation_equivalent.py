@@ -4,11 +4,13 @@ REASONS = {
     "of four axes, the last two are those from the third on": [
         "conv2d_dx: …(g, w, size=x_shape[2:], stride=stride, … → …(g, w, size=x_shape[-2:], stride=stride, …",
         "conv2d_dw: …(x, g, size=w_shape[2:], stride=stride, … → …(x, g, size=w_shape[-2:], stride=stride, …",
-        "conv2d_fast: …g, w, None, x.shape[2:], s, p, d) if 'x'… → …g, w, None, x.shape[-2:], s, p, d) if 'x'…",
         "conv2d_transpose_dw: …(h, g, size=w_shape[2:], stride=stride, … → "
         "…(h, g, size=w_shape[-2:], stride=stride, …",
         "conv2d_transpose_fast: dw = conv_dw(h, g, w.shape[2:], s, p, d) → dw = conv_dw(h, g, w.shape[-2:], s, p, d)",
         "conv2d_weight_dx: …(g, h, size=x_shape[2:], stride=stride, … → …(g, h, size=x_shape[-2:], stride=stride, …",
+        "conv2d_back: …dw_db(x, g, w.shape[2:], s, p, d, y, slo… → …dw_db(x, g, w.shape[-2:], s, p, d, y, slo…",
+        "conv_dx_dw_db: …rence(x, g, w.shape[2:], s, p, d)) → …rence(x, g, w.shape[-2:], s, p, d))",
+        "conv_y_dw_db: …rence(x, g, w.shape[2:], s, p, d), image… → …rence(x, g, w.shape[-2:], s, p, d), image…",
         "avg_pool2d_dx: …se(g, image=x_shape[2:], size=size, stri… → …se(g, image=x_shape[-2:], size=size, stri…",
         "max_pool2d_dx: return put(g, where=where, size=x_shape[2:]) → return put(g, where=where, size=x_shape[-2:])",
         "take_dx: return put(g, where=where, size=x_shape[2:]) → return put(g, where=where, size=x_shape[-2:])",
@@ -17,26 +19,42 @@ REASONS = {
         "normalize_fast: …ame: per_channel(d, x)[None] for name, d … → "
         "…ame: per_channel(d, mean)[None] for name, d …",
         "normalize_fast: …ame: per_channel(d, x)[None] for name, d … → …ame: per_channel(d, var)[None] for name, d …",
-        "conv2d_fast: …dw_db(x, g, w.shape[2:], s, p, d) if 'w'… → …dw_db(x, g, w.shape[-2:], s, p, d) if 'w'…",
-        "conv_y_dw_db: …rence(x, g, w.shape[2:], s, p, d), x.sum… → …rence(x, g, w.shape[-2:], s, p, d), x.sum…",
-        "conv2d_relu_fast: …dw_db(x, g, w.shape[2:], s, p, d, y, slo… → …dw_db(x, g, w.shape[-2:], s, p, d, y, slo…",
-        "conv2d_relu_fast: …g, w, None, x.shape[2:], s, p, d, slope,… → …g, w, None, x.shape[-2:], s, p, d, slope,…",
     ],
     "a sum over the same axes, named in another order or from the other end": [
         "conv2d_db: return sum(g, axis=(0, 2, 3)) → return sum(g, axis=(2, 0, 3))",
+        "conv_dw_db: …images(g).sum(axis=(0, 2, 3))) → …images(g).sum(axis=(2, 0, 3)))",
+        "conv_dw_db: …ges(g).sum(axis=(0, 2, 3))) → …ges(g).sum(axis=(0, 3, 2)))",
+        "conv_dw_db: …ges(g).sum(axis=(0, 2, 3))) → …ges(g).sum(axis=(0, -2, 3)))",
+        "conv_y_dw_db: …images(x).sum(axis=(0, 2, 3))) → …images(x).sum(axis=(2, 0, 3)))",
+        "conv_y_dw_db: …ges(x).sum(axis=(0, 2, 3))) → …ges(x).sum(axis=(0, 3, 2)))",
+        "conv_y_dw_db: …ges(x).sum(axis=(0, 2, 3))) → …ges(x).sum(axis=(0, -2, 3)))",
         "conv2d_db: return sum(g, axis=(0, 2, 3)) → return sum(g, axis=(0, 3, 2))",
         "conv2d_db: return sum(g, axis=(0, 2, 3)) → return sum(g, axis=(0, -2, 3))",
         "conv2d_transpose_db: return sum(h, axis=(0, 2, 3)) → return sum(h, axis=(2, 0, 3))",
         "conv2d_transpose_db: return sum(h, axis=(0, 2, 3)) → return sum(h, axis=(0, 3, 2))",
         "conv2d_transpose_db: return sum(h, axis=(0, 2, 3)) → return sum(h, axis=(0, -2, 3))",
-        "conv_dw_db: … p, d), g.sum(axis=(0, 2, 3))) → … p, d), g.sum(axis=(2, 0, 3)))",
-        "conv_dw_db: … d), g.sum(axis=(0, 2, 3))) → … d), g.sum(axis=(0, 3, 2)))",
-        "conv_dw_db: … d), g.sum(axis=(0, 2, 3))) → … d), g.sum(axis=(0, -2, 3)))",
-        "conv_y_dw_db: … p, d), x.sum(axis=(0, 2, 3))) → … p, d), x.sum(axis=(2, 0, 3)))",
-        "conv_y_dw_db: … d), x.sum(axis=(0, 2, 3))) → … d), x.sum(axis=(0, 3, 2)))",
-        "conv_y_dw_db: … d), x.sum(axis=(0, 2, 3))) → … d), x.sum(axis=(0, -2, 3)))",
     ],
-    "works out a gradient that nobody asked for, which costs time only": [
+    "works out a gradient that nobody asked for, or two apart that could share work, which costs time only": [
+        "conv_chain_fast: here = {'x'} if k > 0 or 'x' in want else set() → here = {'x'}",
+        "conv_chain_fast: here = {'x'} if k > 0 or 'x' in want else set() → "
+        "here = {'x'} if k >= 0 or 'x' in want else set()",
+        "conv_chain_fast: here = {'x'} if k > 0 or 'x' in want else set() → "
+        "here = {'x'} if k > -1 or 'x' in want else set()",
+        "conv_chain_fast: …2d_back(here | {'w'} if 'weights' in want else here, g, ys[k], w, *more… → "
+        "…2d_back(here | {'w'}, g, ys[k], w, *more…",
+        "conv2d_back: if {'x', 'w'} <= want: → if True:",
+        "conv2d_back: if {'x', 'w'} <= want: → if False:",
+        "conv2d_back: if {'x', 'w'} <= want: → if {'x', 'w'} < want:",
+        "conv2d_back: if {'x', 'w'} <= want: → if {'x', 'w'} >= want:",
+        "conv2d_back: if {'x', 'w'} <= want: → if {'w'} <= want:",
+        "conv2d_back: if {'x', 'w'} <= want: → if {'x'} <= want:",
+        "conv2d_back: if {'x', 'w'} <= want: → if {'x?', 'w'} <= want:",
+        "conv2d_back: if {'x', 'w'} <= want: → if {'x', 'w?'} <= want:",
+        "conv2d_back: …ope, y, lanes=lanes) if 'x' in want else None → …ope, y, lanes=lanes)",
+        "conv2d_back: …, s, p, d, y, slope) if want & {'w', 'b'} else (None, None) → …, s, p, d, y, slope)",
+        "conv2d_back: …, y, slope) if want & {'w', 'b'} else (No… → …, y, slope) if want | {'w', 'b'} else (No…",
+        "conv2d_back: …, y, slope) if want & {'w', 'b'} else (None, None) → …, y, slope) if want else (None, None)",
+        "conv2d_back: … p, d, y, slope) if want & {'w', 'b'} else (Non… → … p, d, y, slope) if {'w', 'b'} else (Non…",
         "batch_norm_fast: …s * dots / n, *relu) if 'x' in want else None → …s * dots / n, *relu)",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if True:",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if {'w'} <= want:",
@@ -49,16 +67,6 @@ REASONS = {
         "dense_fast: …, 'b': g.sum(axis=0) if 'b' in want else None} → …, 'b': g.sum(axis=0)}",
         "normalize_fast: …ro, gamma * s, zero) if 'x' in want else None, **{name: per_chann… → "
         "…ro, gamma * s, zero), **{name: per_chann…",
-        "conv2d_fast: ….shape[2:], s, p, d) if 'x' in want else None → ….shape[2:], s, p, d)",
-        "conv2d_fast: ….shape[2:], s, p, d) if 'w' in want else (None, channel_sum(g)) → ….shape[2:], s, p, d)",
-        "conv2d_relu_fast: …, s, p, d, y, slope) if want & {'w', 'b'} else (None, None) → …, s, p, d, y, slope)",
-        "conv2d_relu_fast: …, y, slope) if want & {'w', 'b'} else (No… → …, y, slope) if want | {'w', 'b'} else (No…",
-        "conv2d_relu_fast: …, y, slope) if want & {'w', 'b'} else (None, None) → "
-        "…, y, slope) if want else (None, None)",
-        "conv2d_relu_fast: … p, d, y, slope) if want & {'w', 'b'} else (Non… → "
-        "… p, d, y, slope) if {'w', 'b'} else (Non…",
-        "conv2d_relu_fast: …, s, p, d, slope, y) if 'x' in want else None, 'w': dw, 'b': db} → "
-        "…, s, p, d, slope, y), 'w': dw, 'b': db}",
     ],
     "the two arrays have one shape, or one dtype: the forward, or the engine, has made sure": [
         "batch_norm_fast: s, n = (1 / np.sqrt(v + eps), x.size // len(m)) → "
@@ -100,6 +108,9 @@ REASONS = {
     ],
     "sum_to the same shape adds nothing up": [
         "fit: return g if g.shape == shape else sum_to(g, shape=shape) → return sum_to(g, shape=shape)",
+    ],
+    "-True counts as true": [
+        "conv_chain_fast: … + 1], stage.slope, ys[k].ndim == 5) → … + 1], stage.slope, -(ys[k].ndim == 5))",
     ],
     "NumPy takes any negative length for «whatever is left»": [
         "batch_norm_dx: return reshape(gamma, (-1, 1, 1)) * s * rest → return reshape(gamma, (-2, 1, 1)) * s * rest",

@@ -119,6 +119,8 @@ def check_registry(function) -> None:
 
 def killed(target: Target, mutant: Mutant, checks=(check_gradients, check_kinks, check_registry)) -> bool:
     """Whether some check fails.  The NumPy kernels go first: compiled loops do not look where they write."""
+    for function in target.users:
+        measured(function)                      # before the mutant: it may be one of the forward
     with planted(target.function, mutant), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

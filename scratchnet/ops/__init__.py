@@ -1,6 +1,6 @@
 """All ops, one adjoint family per file, and the one table that puts operators on Tensor.
 
-    broadcast.py     broadcast_to, sum_to          conv.py       conv2d and its two relatives; conv_relu.py: with ReLU
+    broadcast.py     broadcast_to, sum_to          conv.py       conv2d and its two relatives; conv_relu.py, conv_chain.py
     elementwise.py   add … clip, where             pool.py       max and mean of windows
     shape.py         reshape … getitem             normalize.py  with given mean and variance; batch_norm.py: with its own
     reduce.py        sum … log_softmax             loss.py       mse, cross-entropies, KL

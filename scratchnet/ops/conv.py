@@ -54,13 +54,17 @@ def conv2d_db(g):
 
 @conv2d.fast_vjp
 def conv2d_fast(want, g, x, w, stride, padding, dilation):
-    """The same rules by the kernels: all three look at g, which is made ready for them once."""
-    s, p, d = steps("conv2d", stride, padding, dilation)
+    """The same rules by the kernels."""
+    return conv2d_back(want, g, x, w, *steps("conv2d", stride, padding, dilation))
+
+
+def conv2d_back(want, g, x, w, s, p, d, y=None, slope=1.0, lanes=False) -> dict:
+    """The gradients in `want`: all three look at g, which is made ready for them once.  y, slope, lanes: conv_kernels.py."""
     if {"x", "w"} <= want:
-        dx, dw, db = conv_dx_dw_db(x, w, g, s, p, d)
+        dx, dw, db = conv_dx_dw_db(x, w, g, s, p, d, y, slope, lanes=lanes)
     else:
-        dx = conv_dx(g, w, None, x.shape[2:], s, p, d) if "x" in want else None
-        dw, db = conv_dw_db(x, g, w.shape[2:], s, p, d) if "w" in want else (None, channel_sum(g))
+        dx = conv_dx(g, w, None, x.shape[2:4], s, p, d, slope, y, lanes=lanes) if "x" in want else None
+        dw, db = conv_dw_db(x, g, w.shape[2:], s, p, d, y, slope) if want & {"w", "b"} else (None, None)
     return {"x": dx, "w": dw, "b": db}
 
 

@@ -14,13 +14,15 @@ Source       as conv_relu.py
 Training runs it: inside `with joined():` (layers.py) a Sequential takes convolutions that follow each other as one.
 """
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..op import keep, op
+from .conv import conv2d_back
 from .conv_checks import check_conv, check_transpose, out_size, steps, transposed_size
-from .conv_kernels import conv_dw_db, conv_dx, conv_dx_dw_db, conv_y, conv_y_dw_db
+from .conv_kernels import conv_dx, conv_y, conv_y_dw_db
 from .conv_relu import (check_slope, conv2d_relu, conv2d_relu_db, conv2d_relu_dw, conv2d_relu_dx, conv2d_transpose_relu_db,
                         conv2d_transpose_relu_dg, conv2d_transpose_relu_dw, conv_transpose2d_relu)
 from .lanes import LANES
@@ -36,7 +38,7 @@ class Stage:
     dilation: Any = 1
     output_padding: Any = 0                     # of a transposed one
 
-    @property
+    @cached_property
     def steps(self) -> tuple:
         return steps("conv_chain", self.stride, self.padding, self.dilation)
 
@@ -93,20 +95,24 @@ def conv_chain_dweights(g, x, weights, stages, position):
     return gradients(g, x, weights, stages)[1 + position]
 
 
-def gradients(g, x, weights, stages) -> list:
-    """[∂L/∂x, ∂L/∂w₁, ∂L/∂b₁, ∂L/∂w₂, …] by the rules of conv_relu.py, the last stage first."""
-    ys, found = [x], []
+def outputs(x, weights, stages) -> list:
+    """[x, y₁, y₂, …] by the ops of conv_relu.py"""
+    ys = [x]
     for stage, w, b in parts(weights, stages):
         ys.append((conv_transpose2d_relu if stage.transposed else conv2d_relu)(ys[-1], w, b, **stage.settings))
+    return ys
+
+
+def gradients(g, x, weights, stages) -> list:
+    """[∂L/∂x, ∂L/∂w₁, ∂L/∂b₁, ∂L/∂w₂, …] by their rules, the last stage first."""
+    ys, found = outputs(x, weights, stages), []
     for (stage, w, _), x, y in reversed(list(zip(parts(weights, stages), ys, ys[1:]))):
         how = stage.slope, stage.stride, stage.padding, stage.dilation
         if stage.transposed:
-            dx, dw = conv2d_transpose_relu_dg(g, y, w, *how), conv2d_transpose_relu_dw(g, y, x, w.shape, *how)
-            db = conv2d_transpose_relu_db(g, y, stage.slope)
+            dx, dw, db = conv2d_transpose_relu_dg(g, y, w, *how), conv2d_transpose_relu_dw, conv2d_transpose_relu_db
         else:
-            dx, dw = conv2d_relu_dx(g, y, w, x.shape, *how), conv2d_relu_dw(g, y, x, w.shape, *how)
-            db = conv2d_relu_db(g, y, stage.slope)
-        g, found = dx, [dw, db, *found]
+            dx, dw, db = conv2d_relu_dx(g, y, w, x.shape, *how), conv2d_relu_dw, conv2d_relu_db
+        g, found = dx, [dw(g, y, x, w.shape, *how), db(g, y, stage.slope), *found]
     return [g, *found]
 
 
@@ -115,15 +121,11 @@ def conv_chain_fast(want, g, y, x, weights, between, stages):
     """The same by the kernels, without leaving the lanes between two stages."""
     ys, found = [x, *between, y], []
     for k, (stage, w, _) in reversed(list(enumerate(parts(weights, stages)))):
-        x_k, y_k, lanes = ys[k], None if stage.slope == 1 else ys[k+1], ys[k].ndim == 5
+        more = *stage.steps, ys[k+1], stage.slope, ys[k].ndim == 5
         if stage.transposed:
-            g, dw, db = conv_y_dw_db(g, w, x_k, *stage.steps, y_k, stage.slope, lanes=lanes)
-        elif "weights" not in want:
-            slope = None if y_k is None else stage.slope
-            g, dw, db = conv_dx(g, w, None, x_k.shape[2:4], *stage.steps, slope, y_k, lanes=lanes), None, None
-        elif k > 0 or "x" in want:
-            g, dw, db = conv_dx_dw_db(x_k, w, g, *stage.steps, y_k, stage.slope, lanes=lanes)
+            g, dw, db = conv_y_dw_db(g, w, ys[k], *more)
         else:
-            g, (dw, db) = x, conv_dw_db(x_k, g, w.shape[2:], *stage.steps, y_k, stage.slope)
+            here = {"x"} if k > 0 or "x" in want else set()
+            g, dw, db = conv2d_back(here | {"w"} if "weights" in want else here, g, ys[k], w, *more).values()
         found = [dw, db, *found]
-    return {"x": g[:len(x)], "weights": found}
+    return {"x": None if g is None else g[:len(x)], "weights": found}

@@ -15,9 +15,9 @@ Training runs it: inside `with joined():` (layers.py) a Sequential takes a convo
 Elsewhere they stay two nodes of the graph, which is what one wants to look at.
 """
 from ..op import op
-from .conv import conv2d_db, conv2d_dw, conv2d_dx, conv2d_transpose_db, conv2d_transpose_dg, conv2d_transpose_dw
+from .conv import conv2d_back, conv2d_db, conv2d_dw, conv2d_dx, conv2d_transpose_db, conv2d_transpose_dg, conv2d_transpose_dw
 from .conv_checks import check_conv, check_transpose, steps, transposed_size
-from .conv_kernels import conv_dw_db, conv_dx, conv_dx_dw_db, conv_y, conv_y_dw_db
+from .conv_kernels import conv_dx, conv_y, conv_y_dw_db
 from .elementwise import where
 
 
@@ -57,13 +57,7 @@ def conv2d_relu_db(g, y, slope):
 @conv2d_relu.fast_vjp
 def conv2d_relu_fast(want, g, y, x, w, slope, stride, padding, dilation):
     """g reaches its kernels together with y, which says where it counts."""
-    s, p, d = steps("conv2d", stride, padding, dilation)
-    if {"x", "w"} <= want:
-        dx, dw, db = conv_dx_dw_db(x, w, g, s, p, d, y, slope)
-    else:
-        dx = conv_dx(g, w, None, x.shape[2:], s, p, d, slope, y) if "x" in want else None
-        dw, db = conv_dw_db(x, g, w.shape[2:], s, p, d, y, slope) if want & {"w", "b"} else (None, None)
-    return {"x": dx, "w": dw, "b": db}
+    return conv2d_back(want, g, x, w, *steps("conv2d", stride, padding, dilation), y, slope)
 
 
 @op

@@ -35,8 +35,8 @@ def up(n: int, multiple: int = 4) -> int:
 def images(x: np.ndarray, whole: bool = False) -> np.ndarray:
     """x (N,C,H,W) as it is, or from lanes (blocks,C,H,W,16).  whole: with images of zeros that fill up the last block."""
     if x.ndim == 5:
-        return np.ascontiguousarray(np.moveaxis(x, -1, 1)).reshape(-1, *x.shape[1:4])
-    return np.concatenate([x, np.zeros((-len(x) % LANES, *x.shape[1:]), x.dtype)]) if whole else x
+        return np.moveaxis(x, -1, 1).reshape(LANES * len(x), *x.shape[1:4])
+    return np.pad(x, ((0, -len(x) % LANES), (0, 0), (0, 0), (0, 0))) if whole else x
 
 
 def in_lanes(x: np.ndarray) -> np.ndarray:
