@@ -42,7 +42,7 @@ class BatchNorm(Layer):
 
     def in_one(self, x: Array) -> bool:
         """Is all of it one op here?  Not where a learner has replaced a rule of the three (sn.replaced)."""
-        return joined.on.get() and self.training and x.ndim == 4 \
+        return joined.here() and self.training and x.ndim == 4 \
             and not any(op.replacements for op in (ops.mean, ops.var, ops.normalize))
 
     def forward_relu(self, x: Array, slope: float | None) -> Tensor:

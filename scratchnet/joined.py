@@ -2,10 +2,12 @@
 all of batch normalisation (ops/batch_norm.py)."""
 from contextvars import ContextVar
 
+from . import guard
+
 
 class joined:
-    """with joined(): faster, and the same numbers (of batch normalisation, and with NumPy's kernels, up to rounding); but one
-    node of the graph where a reader expects several, so training only, and not inside guard_finite.
+    """with joined(): faster, and the same numbers up to rounding; but one node of the graph where a reader expects several,
+    and second derivatives that work out a whole chain anew for each of its weights: so for training only.
 
     Errors   RuntimeError if one `joined()` is left twice.
     """
@@ -16,3 +18,8 @@ class joined:
 
     def __exit__(self, *exception):
         joined.on.reset(self.token)
+
+    @staticmethod
+    def here() -> bool:
+        """Inside, and nobody looks for the op that makes the first NaN."""
+        return joined.on.get() and not guard.active

@@ -10,7 +10,7 @@ from typing import Iterator
 
 import numpy as np
 
-from . import guard, init, ops
+from . import init, ops
 from .joined import joined
 from .kernel import prepare
 from .ops.conv_checks import pair
@@ -195,46 +195,48 @@ class Sequential(Layer):
     def forward(self, x: Array) -> Tensor:
         todo = list(self.layers)
         while todo:
-            weights, stages, count = chain(todo)
-            if len(stages) > 1:
-                x, todo = ops.conv_chain(x, weights, stages=stages), todo[count:]
-                continue
-            layer = todo.pop(0)
-            if todo and joins(layer, todo[0], x):
-                x = layer.forward_relu(x, getattr(todo.pop(0), "slope", 0.0))  # a ReLU is a leaky one of slope 0
-            else:
-                x = layer(x)
+            x, todo = several(todo, x) if joined.here() else (todo[0](x), todo[1:])
         return x
 
     def __getitem__(self, i):
         return self.layers[i]
 
 
-def joins(layer: Layer, after: Layer, x: Array) -> bool:
-    """Are the two one op here?"""
-    return may_join() and is_relu(after) and (type(layer) in CONVOLUTIONS or type(layer) is BatchNorm and layer.in_one(x))
+def several(layers: list, x: Array) -> tuple[Tensor, list]:
+    """As many of the first layers as are one op, applied to x, and the layers that are left."""
+    layer, relu = layers[0], len(layers) > 1 and is_relu(layers[1])
+    convolutions = not any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose))
+    weights, stages, count = chain(layers) if convolutions else ([], [], 0)
+    if len(stages) > 1:
+        return ops.conv_chain(x, weights, stages=stages), layers[count:]
+    if relu and convolutions and (type(layer) in CONVOLUTIONS or type(layer) is BatchNorm and layer.in_one(x)):
+        return layer.forward_relu(x, slope_of(layers[1])), layers[2:]
+    return layer(x), layers[1:]
 
 
 def chain(layers: list) -> tuple[list, list, int]:
-    """The convolutions that these begin with, each with its ReLU, as (weights, stages, number of layers) of a conv_chain."""
+    """The convolutions that these begin with, each with its ReLU, as (weights, stages, number of layers) of a conv_chain.
+
+    Only such whose weights are all trained, or all frozen: the gradients of a chain are worked out together.
+    """
     weights, stages, count = [], [], 0
-    while may_join() and count < len(layers) and type(layers[count]) in CONVOLUTIONS and layers[count].b is not None:
+    while count < len(layers) and type(layers[count]) in CONVOLUTIONS and layers[count].b is not None:
         layer, after = layers[count], layers[count + 1:count + 2]
+        weights += [layer.w, layer.b]
+        if len({w.requires_grad for w in weights}) > 1:
+            return weights[:-2], stages, count
         relu = bool(after) and is_relu(after[0])
-        slope = getattr(after[0], "slope", 0.0) if relu else 1.0
-        stages.append(ops.Stage(type(layer) is ConvTranspose2d, slope, **layer.settings))
-        weights, count = [*weights, layer.w, layer.b], count + 1 + relu
+        stages.append(ops.Stage(type(layer) is ConvTranspose2d, slope_of(after[0]) if relu else 1.0, **layer.settings))
+        count += 1 + relu
     return weights, stages, count
-
-
-def may_join() -> bool:
-    """Not where a learner has replaced a rule (sn.replaced) or looks for the op that made the first NaN."""
-    replaceable = (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose)
-    return joined.on.get() and not guard.active and not any(op.replacements for op in replaceable)
 
 
 def is_relu(layer: Layer) -> bool:
     return type(layer) is ReLU or type(layer) is LeakyReLU and layer.slope >= 0
+
+
+def slope_of(relu: Layer) -> float:
+    return getattr(relu, "slope", 0.0)          # a ReLU is a leaky one of slope 0
 
 
 CONVOLUTIONS = (Conv2d, ConvTranspose2d)

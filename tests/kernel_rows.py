@@ -26,7 +26,7 @@ def some_geometry(d):
     """As for the ops; or larger, so that there are several blocks of images, of rows, of filter entries."""
     if d.pick("small", "small", "large") == "small":
         return geometry(d)
-    N, C, F, K, L = d.pick(1, 16, 17, 33), d.pick(1, 3, 24), d.pick(17, d.int(1, 9)), d.int(1, 4), d.int(1, 4)
+    N, C, F, K, L = d.pick(16, 17, 32, 33, 1), d.pick(1, 3, 24), d.pick(17, d.int(1, 9)), d.int(1, 4), d.int(1, 4)
     H, W = d.int(8, 14), d.int(8, 14)
     s, p, q = d.both(1, 3), d.both(0, (K - 1, L - 1)), d.both(1, 2)
     IJ = tuple(out_length(*each) for each in zip((H, W), (K, L), pair(s), pair(p), pair(q)))
@@ -36,7 +36,8 @@ def some_geometry(d):
 def conv_y(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
     b = numbers((F,)) if d.pick(True, False) else None
-    return maybe_lanes(d, numbers((N, C, *HW))), numbers((F, C, *KL)), b, *pairs(settings), d.pick(None, 0.0, 0.25), d.pick(False, True)
+    x = maybe_lanes(d, numbers((N, C, *HW)))
+    return x, numbers((F, C, *KL)), b, *pairs(settings), d.pick(None, 0.0, 0.25), lanes(d, x)
 
 
 def conv_dx(d, numbers):
@@ -45,7 +46,7 @@ def conv_dx(d, numbers):
     g = maybe_lanes(d, numbers((N, F, *IJ)))
     y = where(d, numbers, g.shape)
     slope = d.pick(0.0, 0.25, *[None] * (y is None))
-    return g, numbers((F, C, *KL)), b, HW, *pairs(settings), slope, y, d.pick(False, True)
+    return g, numbers((F, C, *KL)), b, HW, *pairs(settings), slope, y, lanes(d, g)
 
 
 def conv_dw(d, numbers):
@@ -67,11 +68,16 @@ def conv_y_dw_db(d, numbers):
     N, C, F, KL, HW, IJ, settings = some_geometry(d)
     x, g = maybe_lanes(d, numbers((N, C, *HW))), maybe_lanes(d, numbers((N, F, *IJ)))
     y = where(d, numbers, x.shape)
-    return x, numbers((F, C, *KL)), g, *pairs(settings), y, d.pick(0.0, 0.25), d.pick(False, True)
+    return x, numbers((F, C, *KL)), g, *pairs(settings), y, d.pick(0.0, 0.25), lanes(d, x)
 
 
 def maybe_lanes(d, x):
-    return in_lanes(x) if d.pick(False, True) else x
+    return in_lanes(x) if len(x) % 16 == 0 and d.pick(False, True) else x
+
+
+def lanes(d, x):
+    """May the result be in lanes?"""
+    return (16 if x.ndim == 5 else len(x)) % 16 == 0 and d.pick(False, True)
 
 
 def where(d, numbers, shape):
@@ -186,8 +192,8 @@ ONE, TWO = (1, 1), (2, 2)
 MANY = (3, 100_000)                             # enough for the elementwise kernels to use threads
 WIDE = (4000, 300)                              # several blocks of rows for k-means, several slices of columns
 ROWS = {                                        # kernel -> (drawn arguments, arguments large enough for threads)
-    "conv_y": (conv_y, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((5,)), TWO, ONE, ONE, 0.25, True)),
-    "conv_dx": (conv_dx, lambda n: (in_lanes(n((37, 5, 5, 5))), n((5, 3, 3, 2)), n((3,)), (9, 8), TWO, ONE, ONE)),
+    "conv_y": (conv_y, lambda n: (n((48, 3, 9, 8)), n((5, 3, 3, 2)), n((5,)), TWO, ONE, ONE, 0.25, True)),
+    "conv_dx": (conv_dx, lambda n: (in_lanes(n((48, 5, 5, 5))), n((5, 3, 3, 2)), n((3,)), (9, 8), TWO, ONE, ONE)),
     "conv_dw": (conv_dw, lambda n: (n((37, 3, 9, 8)), n((37, 5, 5, 5)), (3, 2), TWO, ONE, ONE)),
     "conv_dw_db": (conv_dw_db, lambda n: (n((37, 3, 9, 8)), n((37, 5, 5, 5)), (3, 2), TWO, ONE, ONE, n((37, 5, 5, 5)))),
     "conv_dx_dw_db": (conv_dx_dw_db, lambda n: (n((37, 3, 9, 8)), n((5, 3, 3, 2)), n((37, 5, 5, 5)), TWO, ONE, ONE,

@@ -27,6 +27,7 @@ from .channel_kernels import channel_sum
 from .conv_checks import check_conv, check_transpose, check_weight, steps, transposed_size
 from . import conv_fast                         # the Numba versions of the three kernels
 from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_dx_dw_db, conv_y, conv_y_dw_db
+from .elementwise_kernels import back
 from .reduce import sum
 
 
@@ -58,13 +59,14 @@ def conv2d_fast(want, g, x, w, stride, padding, dilation):
     return conv2d_back(want, g, x, w, *steps("conv2d", stride, padding, dilation))
 
 
-def conv2d_back(want, g, x, w, s, p, d, y=None, slope=1.0, lanes=False) -> dict:
+def conv2d_back(want, g, x, w, s, p, d, y=None, slope=None, lanes=False) -> dict:
     """The gradients in `want`: all three look at g, which is made ready for them once.  y, slope, lanes: conv_kernels.py."""
     if {"x", "w"} <= want:
         dx, dw, db = conv_dx_dw_db(x, w, g, s, p, d, y, slope, lanes=lanes)
     else:
         dx = conv_dx(g, w, None, x.shape[2:4], s, p, d, slope, y, lanes=lanes) if "x" in want else None
-        dw, db = conv_dw_db(x, g, w.shape[2:], s, p, d, y, slope) if want & {"w", "b"} else (None, None)
+        dw, db = conv_dw_db(x, g, w.shape[2:], s, p, d, y, slope) if "w" in want else (None, None)
+        db = channel_sum(back(g, y, slope)) if want & {"w", "b"} == {"b"} else db
     return {"x": dx, "w": dw, "b": db}
 
 

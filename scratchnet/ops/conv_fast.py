@@ -64,7 +64,7 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
     db = np.empty((len(dw), C if sum_x else F), dtype)
     inputs = flat(x), flat(x_where, dtype), flat(g, dtype), flat(g_where, dtype), filters, no_bias(F, dtype) if b is None else b
     outputs = flat(y), dw, db
-    slopes = dtype.type(slope), dtype.type(1 if after is None else after)
+    slopes = dtype.type(slope or 0), dtype.type(1 if after is None else after)
 
     def work(todo):
         scratch, fresh = plan.scratch(), True
@@ -134,8 +134,8 @@ def no_bias(channels, dtype):
 
 # ---- a block of sixteen images: into lanes, then product by product a few rows of y at a time, and back ----------------
 # A product and a sum: as in conv_plan.in_pairs.  x_where, g_where, sum_x, slope and after: as in `correlate`.
-# fresh: the scratch memory has just been lent, and holds no zeros yet.  zero, zero == 0, zero > 0: for a literal 0, True
-# or False, Numba would compile what gets it once more.
+# nowhere: no images, for an x that no ReLU stands behind.  fresh: the scratch memory has just been lent, and holds no
+# zeros yet.  zero, zero == 0, zero > 0: for a literal 0, True or False, Numba would compile what gets it once more.
 
 
 @jit
@@ -190,7 +190,7 @@ def transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, afte
         first = piece * channels
         last = min(first + channels, C)
         if want_dw:
-            clear(image.array[:last - first], places[1])
+            clear(image.array[:last - first], places[1])       # of what col2im left there
             load(image, x, first, last, block, nowhere, slope)
             cols[(last - first) * taps * L:rows] = 0
             for start, less, step, place, count, filter in products:

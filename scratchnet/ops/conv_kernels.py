@@ -16,12 +16,12 @@ def windows(x, size, s, p, d):
     return cols[:, :, ::s[0], ::s[1], ::d[0], ::d[1]].transpose(0, 1, 4, 5, 2, 3)
 
 
-# x, y and g are (N,C,H,W), or in lanes (lanes.py), as results are if `lanes`; each image in lanes counts, those of zeros, too.
+# x, y and g are (N,C,H,W), or in lanes (lanes.py), as results are if `lanes`.
 
 @kernel
 def conv_y(x, w, b, s, p, d, slope=None, lanes=False):
     """y[n,f,i,j] = Σ_ckl cols[n,c,k,l,i,j] · w[f,c,k,l] + b[f];  slope: then a leaky ReLU (0: ReLU)"""
-    y = np.einsum("ncklij,fckl->nfij", windows(images(x, lanes), w.shape[2:], s, p, d), w, optimize=True)
+    y = np.einsum("ncklij,fckl->nfij", windows(images(x), w.shape[2:], s, p, d), w, optimize=True)
     y = leaky(y if b is None else y + b[:, None, None], slope)
     return in_lanes(y) if lanes else y
 
@@ -32,7 +32,7 @@ def conv_dx(g, w, b, size, s, p, d, slope=None, y=None, lanes=False):
 
     slope: then a leaky ReLU (0: ReLU); or, if y is given, g times slope first, where y is not above 0: back through it.
     """
-    cols = np.einsum("nfij,fckl->ncklij", images(back(g, y, slope), lanes), w, optimize=True)
+    cols = np.einsum("nfij,fckl->ncklij", images(back(g, y, slope)), w, optimize=True)
     N, C, K, L, I, J = cols.shape
     (H, W), (P, Q) = size, p
     x = np.zeros((N, C, H + 2 * P, W + 2 * Q), cols.dtype)
@@ -47,9 +47,7 @@ def conv_dx(g, w, b, size, s, p, d, slope=None, y=None, lanes=False):
 @kernel
 def conv_dw(x, g, size, s, p, d):
     """w[f,c,k,l] = Σ_nij g[n,f,i,j] · cols[n,c,k,l,i,j]"""
-    whole = 5 in (x.ndim, g.ndim)
-    x, g = images(x, whole), images(g, whole)
-    return np.einsum("nfij,ncklij->fckl", g, windows(x, size, s, p, d), optimize=True)
+    return np.einsum("nfij,ncklij->fckl", images(g), windows(images(x), size, s, p, d), optimize=True)
 
 
 @kernel

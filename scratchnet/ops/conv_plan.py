@@ -78,7 +78,7 @@ class Plan:
     def pack(self, w):
         """w (F,C,K,L) as matrices (pieces, filters, F, rows), with room for whole steps of `product`, which are left 0."""
         F = max(up(len(w), 4), up(len(w), 5))
-        packed = np.zeros((self.pieces, self.filters, F, max(self.rows, up(self.rows, 5))), w.dtype)
+        packed = np.zeros((self.pieces, self.filters, F, up(self.rows, 5)), w.dtype)
         pack_taps(w, packed, self.taps, self.channels, self.pairs)
         return packed
 

@@ -8,9 +8,9 @@ small images have, measured ten times slower per float.)  at(h,w) is where a pix
 image, whose rows are stored phase by phase: columns 0, t, 2t, …, then 1, t+1, … for stride t.  So the
 pixels that one tap of a filter meets along an output row are neighbours as well.
 
-Between the convolutions of a chain (conv_chain.py), images stay in lanes in memory, too: (blocks, C, H, W, 16), with
-images of zeros after the last.  Then each block is one stretch of memory, and load and store only move whole registers:
-0.6 and 0.5 of the time.
+Between the convolutions of a chain (conv_chain.py), images stay in lanes in memory, too, (N/16, C, H, W, 16), if N is a
+multiple of 16.  Then each block is one stretch of memory, and load and store only move whole registers: 0.6 and 0.5 of
+the time.
 """
 from typing import NamedTuple
 
@@ -32,17 +32,14 @@ def up(n: int, multiple: int = 4) -> int:
     return -(-n // multiple) * multiple
 
 
-def images(x: np.ndarray, whole: bool = False) -> np.ndarray:
-    """x (N,C,H,W) as it is, or from lanes (blocks,C,H,W,16).  whole: with images of zeros that fill up the last block."""
-    if x.ndim == 5:
-        return np.moveaxis(x, -1, 1).reshape(LANES * len(x), *x.shape[1:4])
-    return np.pad(x, ((0, -len(x) % LANES), (0, 0), (0, 0), (0, 0))) if whole else x
-
-
 def in_lanes(x: np.ndarray) -> np.ndarray:
-    """x (N,C,H,W) as (blocks,C,H,W,16)."""
-    x = images(x, whole=True)
+    """x (N,C,H,W), N a multiple of 16, as (N/16,C,H,W,16)."""
     return np.ascontiguousarray(np.moveaxis(x.reshape(-1, LANES, *x.shape[1:]), 1, -1))
+
+
+def images(x: np.ndarray) -> np.ndarray:
+    """Backwards; x (N,C,H,W) as it is."""
+    return x if x.ndim == 4 else np.moveaxis(x, -1, 1).reshape(LANES * len(x), *x.shape[1:4])
 
 
 class Lanes(NamedTuple):
