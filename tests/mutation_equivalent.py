@@ -8,7 +8,8 @@ REASONS = {
         "…(h, g, size=w_shape[-2:], stride=stride, …",
         "conv2d_transpose_fast: dw = conv_dw(h, g, w.shape[2:], s, p, d) → dw = conv_dw(h, g, w.shape[-2:], s, p, d)",
         "conv2d_weight_dx: …(g, h, size=x_shape[2:], stride=stride, … → …(g, h, size=x_shape[-2:], stride=stride, …",
-        "conv2d_back: …dw_db(x, g, w.shape[2:], s, p, d, y, slo… → …dw_db(x, g, w.shape[-2:], s, p, d, y, slo…",
+        "conv2d_back: dw, db = conv_dw_db(x, g, w.shape[2:], s, p, d, y, slope) → "
+        "dw, db = conv_dw_db(x, g, w.shape[-2:], s, p, d, y, slope)",
         "conv_dx_dw_db: …rence(x, g, w.shape[2:], s, p, d)) → …rence(x, g, w.shape[-2:], s, p, d))",
         "conv_y_dw_db: …rence(x, g, w.shape[2:], s, p, d), image… → …rence(x, g, w.shape[-2:], s, p, d), image…",
         "avg_pool2d_dx: …se(g, image=x_shape[2:], size=size, stri… → …se(g, image=x_shape[-2:], size=size, stri…",
@@ -35,13 +36,10 @@ REASONS = {
         "conv2d_transpose_db: return sum(h, axis=(0, 2, 3)) → return sum(h, axis=(0, -2, 3))",
     ],
     "works out a gradient that nobody asked for, or two apart that could share work, which costs time only": [
-        "conv_chain_fast: here = {'x'} if k > 0 or 'x' in want else set() → here = {'x'}",
-        "conv_chain_fast: here = {'x'} if k > 0 or 'x' in want else set() → "
-        "here = {'x'} if k >= 0 or 'x' in want else set()",
-        "conv_chain_fast: here = {'x'} if k > 0 or 'x' in want else set() → "
-        "here = {'x'} if k > -1 or 'x' in want else set()",
-        "conv_chain_fast: …2d_back(here | {'w'} if 'weights' in want else here, g, ys[k], w, *more… → "
-        "…2d_back(here | {'w'}, g, ys[k], w, *more…",
+        "conv_chain_fast: here = ({'x'} if k > 0 else want & {'x'}) | ({'w'} if 'weight… → here = {'x'} | ({'w'} if 'weight…",
+        "conv_chain_fast: …} if k > 0 else want & {'x'}) | ({'w'} if 'weigh… → …} if k > 0 else want) | ({'w'} if 'weigh…",
+        "conv_chain_fast: …{'x'} if k > 0 else want & {'x'}) | ({'w'} if '… → …{'x'} if k > 0 else {'x'}) | ({'w'} if '…",
+        "conv_chain_fast: …lse want & {'x'}) | ({'w'} if 'weights' in want else set()) → …lse want & {'x'}) | {'w'}",
         "conv2d_back: if {'x', 'w'} <= want: → if True:",
         "conv2d_back: if {'x', 'w'} <= want: → if False:",
         "conv2d_back: if {'x', 'w'} <= want: → if {'x', 'w'} < want:",
@@ -51,10 +49,6 @@ REASONS = {
         "conv2d_back: if {'x', 'w'} <= want: → if {'x?', 'w'} <= want:",
         "conv2d_back: if {'x', 'w'} <= want: → if {'x', 'w?'} <= want:",
         "conv2d_back: …ope, y, lanes=lanes) if 'x' in want else None → …ope, y, lanes=lanes)",
-        "conv2d_back: …, s, p, d, y, slope) if want & {'w', 'b'} else (None, None) → …, s, p, d, y, slope)",
-        "conv2d_back: …, y, slope) if want & {'w', 'b'} else (No… → …, y, slope) if want | {'w', 'b'} else (No…",
-        "conv2d_back: …, y, slope) if want & {'w', 'b'} else (None, None) → …, y, slope) if want else (None, None)",
-        "conv2d_back: … p, d, y, slope) if want & {'w', 'b'} else (Non… → … p, d, y, slope) if {'w', 'b'} else (Non…",
         "batch_norm_fast: …s * dots / n, *relu) if 'x' in want else None → …s * dots / n, *relu)",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if True:",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if {'w'} <= want:",

@@ -61,12 +61,14 @@ def conv2d_fast(want, g, x, w, stride, padding, dilation):
 
 def conv2d_back(want, g, x, w, s, p, d, y=None, slope=None, lanes=False) -> dict:
     """The gradients in `want`: all three look at g, which is made ready for them once.  y, slope, lanes: conv_kernels.py."""
+    dx = dw = db = None
     if {"x", "w"} <= want:
         dx, dw, db = conv_dx_dw_db(x, w, g, s, p, d, y, slope, lanes=lanes)
+    elif "w" in want:
+        dw, db = conv_dw_db(x, g, w.shape[2:], s, p, d, y, slope)
     else:
         dx = conv_dx(g, w, None, x.shape[2:4], s, p, d, slope, y, lanes=lanes) if "x" in want else None
-        dw, db = conv_dw_db(x, g, w.shape[2:], s, p, d, y, slope) if "w" in want else (None, None)
-        db = channel_sum(back(g, y, slope)) if want & {"w", "b"} == {"b"} else db
+        db = channel_sum(back(g, y, slope)) if "b" in want else None
     return {"x": dx, "w": dw, "b": db}
 
 
