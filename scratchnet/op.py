@@ -73,7 +73,7 @@ def save_argument(given, value) -> Saved:
 def copied(value):
     """A copy of an array, and of a list or tuple (an index, labels) with the arrays in it."""
     if isinstance(value, (list, tuple)):
-        return type(value)([copied(v) for v in value])
+        return getattr(value, "_make", type(value))([copied(v) for v in value])        # _make: of a named tuple
     return value.copy() if isinstance(value, np.ndarray) else value
 
 

@@ -15,8 +15,7 @@ Source       as conv_relu.py
 Training runs it: inside `with joined():` (layers.py) a Sequential takes convolutions that follow each other as one.  The
 plain rules, which second derivatives need, go through the whole chain for each weight.
 """
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,8 +28,7 @@ from .conv_relu import (check_slope, conv2d_relu, conv2d_relu_db, conv2d_relu_dw
 from .lanes import LANES
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """A convolution and its ReLU, of slope 1 if there is none."""
     transposed: bool = False
     slope: float = 1.0

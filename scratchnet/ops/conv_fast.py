@@ -65,13 +65,7 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
     inputs = flat(x), flat(x_where, dtype), flat(g, dtype), flat(g_where, dtype), filters, no_bias(F, dtype) if b is None else b
     outputs = flat(y), dw, db
     slopes = dtype.type(slope or 0), dtype.type(1 if after is None else after)
-
-    def work(todo):
-        scratch, fresh = plan.scratch(), True
-        for block in todo:
-            correlate_block(block, *inputs, *outputs, sum_x, *slopes, *scratch, fresh, *plan.facts)
-            fresh = False
-    parallel(work, blocks)
+    by_blocks(correlate_block, blocks, plan, *inputs, *outputs, sum_x, *slopes)
     return y, plan.unpack(dw, (F, C, *size)), db.sum(axis=0)
 
 
@@ -97,14 +91,18 @@ def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_wher
               no_bias(C, dtype) if b is None else b)
     outputs = flat(dx), dw, db
     slopes = dtype.type(slope or 0), dtype.type(1 if after is None else after)
+    by_blocks(transpose_block, blocks, plan, *inputs, *outputs, *slopes)
+    return dx, plan.unpack(dw, (F, C, *taps)), db.sum(axis=0)
 
+
+def by_blocks(run, blocks: int, plan: Plan, *args) -> None:
+    """run(block, …) for each, in parallel; each thread has scratch memory of its own."""
     def work(todo):
         scratch, fresh = plan.scratch(), True
         for block in todo:
-            transpose_block(block, *inputs, *outputs, *slopes, *scratch, fresh, *plan.facts)
+            run(block, *args, *scratch, fresh, *plan.facts)
             fresh = False
     parallel(work, blocks)
-    return dx, plan.unpack(dw, (F, C, *taps)), db.sum(axis=0)
 
 
 def blocks_of(x) -> int:

@@ -123,7 +123,7 @@ def load(lanes, x, first, last, block, y, slope):
 @jit
 def store(lanes, x, first, last, block, slope):
     """x[16·block + n, c, q] = lanes[c - first, 16·at[q] + n]: load backwards; below 0 times `slope` (0: ReLU, 1: as it is)."""
-    zero, one, pixels = x.dtype.type(0), x.dtype.type(1), len(lanes.at)
+    pixels = len(lanes.at)
     if x.shape[2] > pixels:
         return store_lanes(lanes, x, first, last, block, slope)
     s0, s1, s2, s3 = lanes.strip_pairs[0], lanes.strip_pairs[1], lanes.strip_pairs[2], lanes.strip_pairs[3]
@@ -135,12 +135,7 @@ def store(lanes, x, first, last, block, slope):
             s2[2*q], s2[2*q+1], s3[2*q], s3[2*q+1] = lane[a+4], lane[a+5], lane[a+6], lane[a+7]
         for s in range(4):
             n, strip = 16 * block + 4 * s, lanes.strips[s]
-            if slope == zero:                                  # not a product: −∞ becomes 0, not NaN
-                for q in range(4 * pixels):
-                    strip[q] = zero if strip[q] < zero else strip[q]
-            elif slope != one:
-                for q in range(4 * pixels):
-                    strip[q] = strip[q] * (one if strip[q] > zero else slope)
+            relu(strip, 4 * pixels, slope)
             if n + 4 > len(x):
                 for k in range(len(x) - n):
                     for q in range(pixels):
@@ -170,17 +165,25 @@ def load_lanes(lanes, x, first, last, block, y, slope):
 
 @jit
 def store_lanes(lanes, x, first, last, block, slope):
-    zero, one, pixels = x.dtype.type(0), x.dtype.type(1), len(lanes.at)
+    """x[block, c, 16·q + n] = lanes[c - first, 16·at[q] + n]; below 0 times `slope`"""
+    pixels = len(lanes.at)
     for c in range(first, last):
         there, here = x[block, c], lanes.array[c - first]
         for q in range(pixels):
             copy(there, 16 * q, here, 16 * lanes.at[q])
-        if slope == zero:
-            for i in range(16 * pixels):
-                there[i] = zero if there[i] < zero else there[i]
-        elif slope != one:
-            for i in range(16 * pixels):
-                there[i] = there[i] * (one if there[i] > zero else slope)
+        relu(there, 16 * pixels, slope)
+
+
+@jit
+def relu(row, count, slope):
+    """The first `count` numbers of a row, times `slope` where they are not above 0 (0: ReLU, 1: as they are)."""
+    zero, one = row.dtype.type(0), row.dtype.type(1)
+    if slope == zero:                                          # not a product: −∞ becomes 0, not NaN
+        for i in range(count):
+            row[i] = zero if row[i] < zero else row[i]
+    elif slope != one:
+        for i in range(count):
+            row[i] = row[i] * (one if row[i] > zero else slope)
 
 
 @jit
