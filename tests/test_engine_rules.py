@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import inspect
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import scratchnet as sn
 from scratchnet.layers import Dense
-from scratchnet.op import Op
+from scratchnet.op import Op, copied
 from tests.test_engine import leaf
 
 
@@ -82,6 +83,18 @@ def test_a_new_op_in_six_lines(monkeypatch):
     cube(x, scale=10).backward()
     assert x.grad == 120
     assert sn.grad(sn.grad(cube(x), x, create_graph=True), x).item() == 12
+
+
+def test_settings_are_kept_as_copies_of_their_own_kind():
+    """A named tuple stays one, alone and in a list; what the caller changes after the forward does not count."""
+    Where = NamedTuple("Where", [("rows", list), ("column", int)])
+    index, x = Where([0, 2], 1), leaf([1.0, 2], [3, 4], [5, 6])
+    y = x[index]
+    kept = [copied(index), *copied([index])]
+    index.rows[0] = 1
+    assert kept == [Where([0, 2], 1)] * 2 and all(type(k) is Where for k in kept)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad, [[0, 1], [0, 0], [0, 1]])
 
 
 def test_saved_is_what_the_rules_read():
