@@ -113,12 +113,16 @@ def prepare() -> None:
 
 
 class jit:
-    """Decorator: a loop for Numba to compile on its first call.  flags: the fastmath flags it needs."""
+    """Decorator: a loop for Numba to compile on its first call.
+
+    flags       the fastmath flags it needs
+    intrinsic   "file.name", of the same folder: what loops that call this one get in its place, in LLVM's own instructions
+    """
     waiting: dict[int, list[jit]] = {}          # by file: functions that call each other compile together
     lock = threading.RLock()
 
-    def __init__(self, function: Callable | None = None, *, flags: set | None = None):
-        self.flags = flags or set()
+    def __init__(self, function: Callable | None = None, *, flags: set | None = None, intrinsic: str = ""):
+        self.flags, self.intrinsic = flags or set(), intrinsic
         if function is not None:
             self(function)
 
@@ -135,19 +139,24 @@ class jit:
     def compile(self) -> None:
         """Hand every waiting loop of the file to Numba, which compiles it for the types of its first call."""
         scope = self.function.__globals__
-        if numba_found():
-            from .kernel_cache import njit
-        else:
-            def njit(function, **options): return function         # a loop is plain Python, too
         with jit.lock:                          # two threads may meet here
             together = jit.waiting.get(id(scope), [])
             for one in together:
-                scope[one.function.__name__] = njit(one.function, nogil=True, fastmath=one.flags, error_model="numpy")
+                one.machine_code, one.inside = one.versions()
+                scope[one.function.__name__] = one.inside
             for name, value in scope.items():
                 if isinstance(value, jit) and value not in together:       # imported from another file
                     if value.compiled is None:
                         value.compile()
-                    scope[name] = value.compiled
+                    scope[name] = value.inside
             for one in together:                # only now, when all names they call are in place
-                one.compiled = scope[one.function.__name__]
+                one.compiled = one.machine_code
             jit.waiting.pop(id(scope), None)
+
+    def versions(self) -> tuple[Callable, Callable]:
+        """What runs for a caller in Python, and what other loops call."""
+        if not numba_found():
+            return self.function, self.function                            # a loop is plain Python, too
+        from .kernel_cache import intrinsic, njit
+        loop = njit(self.function, nogil=True, fastmath=self.flags, error_model="numpy")
+        return loop, intrinsic(self.intrinsic, self.function) or loop

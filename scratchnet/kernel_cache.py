@@ -20,16 +20,18 @@ from __future__ import annotations
 
 import dis
 import hashlib
+import importlib
 import os
 import pickle
 import platform
 import sys
 import uuid
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
 import llvmlite
 import numba
+import numba.extending
 import numpy as np
 
 LIMIT = 500                     # files, of 20 to 100 kB; the ones used last are kept
@@ -53,6 +55,16 @@ def njit(function, **options):
     loop = numba.njit(function, **options)      # with NUMBA_DISABLE_JIT=1 it is `function` itself,
     loop._cache = DiskCache(loop)               # and nobody looks here
     return loop
+
+
+def intrinsic(name: str, function):
+    """The intrinsic "file.name" beside this function; None if there is none, or the loop itself is wanted: to check its
+    bounds, or to step through it."""
+    if not name or numba.config.DISABLE_JIT or numba.config.BOUNDSCHECK:
+        return None
+    file, _, name = name.partition(".")
+    module = importlib.import_module(f"{function.__module__.rpartition('.')[0]}.{file}")
+    return numba.extending.intrinsic(getattr(module, name))
 
 
 class DiskCache:
@@ -119,6 +131,9 @@ def describe(value, within: tuple = ()) -> str:
         parts = [function.__module__, function.__qualname__, value.targetoptions, function.__code__,
                  function.__defaults__, cells, globals_of(function.__code__, function.__globals__)]
         return describe(parts, (*within, function))
+    if hasattr(value, "_defn"):                 # an intrinsic: all of the file that writes its instructions
+        module = sys.modules[value._defn.__module__]
+        return describe([value._defn.__name__, defined_in(vars(module), module.__name__)], within)
     if isinstance(value, CodeType):
         return describe([value.co_code, value.co_consts, value.co_names, value.co_varnames, value.co_freevars,
                          value.co_argcount, value.co_flags], within)
@@ -145,6 +160,20 @@ def globals_of(code: CodeType, scope: dict) -> dict:
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             found.update(globals_of(inner, scope))
+    return found
+
+
+def defined_in(scope: dict, module: str) -> dict:
+    """{name: value or code} of the constants, functions and classes that are this module's own."""
+    found = {}
+    for name, value in scope.items():
+        if isinstance(value, (int, float, str, tuple)) and not name.startswith("__"):
+            found[name] = value
+        elif getattr(value, "__module__", None) == module:
+            if isinstance(value, FunctionType):
+                found[name] = [value.__code__, value.__defaults__]
+            elif isinstance(value, type):
+                found[name] = defined_in(vars(value), module)
     return found
 
 

@@ -141,7 +141,7 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
                     sizes, layout, places, rooms, products, sums):
     """y = w · im2col(x) + b  and/or  dw[block] = g · im2col(x)ᵀ"""
     image, out, above, cols = divide(scratch, pairs, fresh, sizes, places, rooms)
-    (C, F, I, chunk, channels, rows, taps, whole, _), J, L, zero = sizes, layout[2], layout[3], np.int64(0)
+    (C, F, I, chunk, channels, rows, taps), J, L, zero = sizes, layout[2], layout[3], np.int64(0)
     want_y, want_dw = len(y) > 0, len(g) > 0
     if want_y:
         fill(out, b, I * J)
@@ -165,9 +165,9 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
                 n, here = min(chunk, count - done), (place + done) * J
                 im2col(image.array, cols, layout, last - first, taps, start + step * done, less, step, n)
                 if want_y:
-                    product(w[piece, filter, :whole], cols[:rows], out.array, zero, here, n * J, zero == 0)
+                    product(w[piece, filter], cols, out.array, zero, here, n * J, zero == 0)
                 if want_dw:
-                    product_transposed(above.array, cols[:rows], dw[block], here, (filter * len(w) + piece) * rows, n * J)
+                    product_transposed(above.array, cols, dw[block], here, (filter * len(w) + piece) * rows, n * J)
     if want_y:
         spread(out, sums, F, J)
         store(out, y, zero, F, block, after)
@@ -178,7 +178,7 @@ def transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, afte
                     sizes, layout, places, rooms, products, sums):
     """dx = col2im(wᵀ · g) + b  and, if x has images,  dw[block] = g · im2col(x)ᵀ"""
     image, _, above, cols = divide(scratch, pairs, fresh, sizes, places, rooms)
-    (C, F, I, chunk, channels, rows, taps, _, whole), J, L, zero, want_dw = sizes, layout[2], layout[3], np.int64(0), len(dw) > 0
+    (C, F, I, chunk, channels, rows, taps), J, L, zero, want_dw = sizes, layout[2], layout[3], np.int64(0), len(dw) > 0
     load(above, g, zero, F, block, g_where, slope)
     if want_dw:
         dw[block] = 0
@@ -195,12 +195,12 @@ def transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, afte
                 for done in range(0, count, chunk):
                     n = min(chunk, count - done)
                     im2col(image.array, cols, layout, last - first, taps, start + step * done, less, step, n)
-                    product_transposed(above.array, cols[:rows], dw[block], (place + done) * J, (filter * len(w) + piece) * rows, n * J)
+                    product_transposed(above.array, cols, dw[block], (place + done) * J, (filter * len(w) + piece) * rows, n * J)
         fill(image, b[first:last], image.array.shape[1] // 16 - 1)
         for start, less, step, place, count, filter in products:
             for done in range(0, count, chunk):
                 n = min(chunk, count - done)
-                product(w[piece, filter].T[:whole], above.array[:dw.shape[1]], cols, (place + done) * J, zero, n * J, zero > 0)
+                product(w[piece, filter].T, above.array[:F], cols, (place + done) * J, zero, n * J, zero > 0)
                 col2im(cols, image.array, layout, last - first, taps, start + step * done, less, step, n)
         store(image, dx, first, last, block, after)
 

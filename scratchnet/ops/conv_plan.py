@@ -56,7 +56,7 @@ class Plan:
         places = I + sum(rows for *_, rows in sums)                        # for rows of y, and for sums of them
         pixels = (place[:, None] * J + np.arange(J)).ravel()               # where each pixel of y stands
 
-        # Pieces of whole channels, cut evenly; all but the last have a multiple of 4 rows of cols, as `product` wants them.
+        # Pieces of whole channels, cut evenly; all but the last have a multiple of 4 rows of cols, as the products want them.
         most = max(1, ROWS // (self.taps * L))
         self.channels = up(-(-C // -(-C // most)), 4 // gcd(4, self.taps * L)) if C > most else C
         self.rows = up(self.channels * self.taps * L)
@@ -66,9 +66,9 @@ class Plan:
         image = room(0, self.channels, height * t * width, H * W)
         out = room(image[-1], F, places * J, I * J)
         above = room(out[-1], F, places * J, I * J)
-        cols = above[-1], up(self.rows, 20), LANES * chunk * J + 16        # start, rows, columns
+        cols = above[-1], self.rows, LANES * chunk * J + 16                # start, rows, columns
         self.size = cols[0] + cols[1] * cols[2]                            # numbers of scratch memory
-        self.facts = ((C, F, I, chunk, self.channels, self.rows, self.taps, up(F, 5), up(self.rows, 5)),      # sizes,
+        self.facts = ((C, F, I, chunk, self.channels, self.rows, self.taps),                # sizes,
                       (t * width, width, J, L, t, d, e),                   # layout of a padded image,
                       (at, border, pixels, np.arange(0)),                  # places of pixels,
                       (image, out, above, cols),                           # rooms in the scratch memory, and
@@ -77,8 +77,7 @@ class Plan:
 
     def pack(self, w):
         """w (F,C,K,L) as matrices (pieces, filters, F, rows), with room for whole steps of `product`, which are left 0."""
-        F = max(up(len(w), 4), up(len(w), 5))
-        packed = np.zeros((self.pieces, self.filters, F, up(self.rows, 5)), w.dtype)
+        packed = np.zeros((self.pieces, self.filters, up(len(w)), self.rows), w.dtype)
         pack_taps(w, packed, self.taps, self.channels, self.pairs)
         return packed
 

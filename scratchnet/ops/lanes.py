@@ -44,7 +44,7 @@ def images(x: np.ndarray) -> np.ndarray:
 
 class Lanes(NamedTuple):
     """Sixteen images in a piece of scratch memory, with room for the two steps of the transpose that brings them there."""
-    array: np.ndarray                           # (channels, up to a multiple of 4 and one of 5; 16·places and 16 more)
+    array: np.ndarray                           # (channels, up to a multiple of 4; 16·places and 16 more)
     pairs: np.ndarray                           # the same memory as numbers of twice the size, to move two at a time
     strips: np.ndarray                          # (4, 4·pixels)
     strip_pairs: np.ndarray
@@ -54,7 +54,7 @@ class Lanes(NamedTuple):
 
 def room(start: int, channels: int, places: int, pixels: int) -> tuple:
     """Where lanes stand in scratch memory, counted in numbers: (start, rows, columns, length of a strip, end)."""
-    rows, columns, strip = max(up(channels, 4), up(channels, 5)), LANES * places + 16, up(4 * pixels, 16)
+    rows, columns, strip = up(channels), LANES * places + 16, up(4 * pixels, 16)
     return start, rows, columns, strip, start + rows * columns + 4 * strip
 
 

@@ -67,14 +67,14 @@ def threads_for(rows: int, depth: int, width: int) -> int:
 def rows_times(a, b, turned=False):
     """y[r,s] = Σ_k a[r,k] · b[k,s], or a[k,r] if turned: some rows r or columns s to a thread, some k at a time."""
     (K, S), R = b.shape, a.shape[1] if turned else a.shape[0]
-    depth, pieces, tall = even(K, DEPTH, 4), threads_for(R, K, S), R > S
-    height = up(-(-R // pieces), 5) if tall else R
+    depth, pieces, tall = even(K, DEPTH, 1), threads_for(R, K, S), R > S
+    height = up(-(-R // pieces)) if tall else R
     width = even(S, WIDTH, LANES) if tall else even(S, min(WIDTH, max(LEAST, -(-S // pieces))), LANES)
-    y = memory.empty((up(R, 5), S), a.dtype)
+    y = memory.empty((up(R), S), a.dtype)
     blocks = [(r, s) for s in range(0, S, width) for r in range(0, R, height)]
 
     def work(todo):
-        a_block, b_block = buffer(up(height, 5), depth, a.dtype), buffer(depth, width, a.dtype)
+        a_block, b_block = buffer(up(height), depth, a.dtype), buffer(depth, width, a.dtype)
         for block in todo:
             r, s = blocks[block]
             rows_times_block(a, b, y, turned, r, min(height, R - r), s, min(width, S - s), depth, a_block, b_block)
@@ -95,11 +95,9 @@ def rows_times_block(a, b, y, turned, r, rows, s, columns, depth, a_block, b_blo
         else:
             copy(a, r, k, rows, d, a_block)
         copy(b, k, s, d, columns, b_block)
-        height, deep = (rows + 4) // 5 * 5, (d + 3) // 4 * 4               # as `product` wants them
-        a_block[rows:height, :deep] = 0
-        a_block[:rows, d:deep] = 0
-        b_block[d:deep] = 0
-        product(a_block[:height], b_block[:deep], y[r:], zero, s // 16, columns // 16, k > 0)
+        height = (rows + 3) // 4 * 4                           # as `product` wants it
+        a_block[rows:height, :d] = 0
+        product(a_block[:height], b_block[:d], y[r:], zero, s // 16, columns // 16, k > 0)
 
 
 @jit
