@@ -102,6 +102,15 @@ def numba_found() -> bool:
     return _found
 
 
+def as_written() -> bool:
+    """Whether loops run as they are written in Python: to step through them (NUMBA_DISABLE_JIT=1) or to check their bounds
+    (NUMBA_BOUNDSCHECK=1).  Then there are no intrinsics, and no second thread."""
+    if not numba_found():
+        return True
+    from numba import config
+    return bool(config.DISABLE_JIT or config.BOUNDSCHECK)
+
+
 def prepare() -> None:
     """Load Numba where kernels will need it: models call this when they are built.
 
@@ -159,4 +168,4 @@ class jit:
             return self.function, self.function                            # a loop is plain Python, too
         from .kernel_cache import intrinsic, njit
         loop = njit(self.function, nogil=True, fastmath=self.flags, error_model="numpy")
-        return loop, intrinsic(self.intrinsic, self.function) or loop
+        return loop, loop if not self.intrinsic or as_written() else intrinsic(self.intrinsic, self.function)

@@ -58,10 +58,7 @@ def njit(function, **options):
 
 
 def intrinsic(name: str, function):
-    """The intrinsic "file.name" beside this function; None if there is none, or the loop itself is wanted: to check its
-    bounds, or to step through it."""
-    if not name or numba.config.DISABLE_JIT or numba.config.BOUNDSCHECK:
-        return None
+    """numba.extending.intrinsic "file.name", of the folder that this function is in."""
     file, _, name = name.partition(".")
     module = importlib.import_module(f"{function.__module__.rpartition('.')[0]}.{file}")
     return numba.extending.intrinsic(getattr(module, name))

@@ -17,8 +17,9 @@ from typing import Callable, Iterator
 
 import numpy as np
 
-from .kernel import numba_found
+from .kernel import as_written, numba_found
 from .placement import Placement
+from .turns import Turn
 
 
 def default_threads() -> int:
@@ -68,7 +69,25 @@ def set_threads(n: int) -> None:
         former.close()
 
 
-def parallel(work: Callable[[Iterator[int]], None], blocks: int) -> None:
+class Todo:
+    """Hands out the numbers 0 … blocks−1, each to one thread only: in Python, `for block in todo`, or else to compiled loops,
+    which take their turns by themselves (turns.py)."""
+
+    def __init__(self, blocks: int, bell: np.ndarray):
+        self.blocks, self.numbers, self.turn = blocks, iter(range(blocks)), Turn(bell, np.zeros(1, np.int64))
+
+    def __iter__(self) -> Iterator[int]:
+        self.turn.bell[0] += 1
+        return self.numbers                     # next() on it is atomic
+
+    def end(self) -> None:
+        """Nothing is left to hand out."""
+        for _ in self.numbers:
+            pass
+        self.turn.taken[0] = self.blocks
+
+
+def parallel(work: Callable[[Todo], None], blocks: int) -> None:
     """Run work(todo) in each thread: `todo` hands out the numbers 0 … blocks−1, each to one thread only.
 
     Blocks share no result, so who takes which one does not matter, and neither does the number of threads.
@@ -76,22 +95,21 @@ def parallel(work: Callable[[Iterator[int]], None], blocks: int) -> None:
     """
     global _pool
     count = min(threads, blocks)
-    if count < 2:
-        return work(iter(range(blocks)))
+    if count < 2 or as_written():
+        return work(Todo(blocks, np.zeros(1, np.int64)))
     with _change:
         pool = _pool = _pool or Pool()
     helpers = pool.helpers(count - 1)
     with pool.placement.apart():
-        share(helpers, work, blocks)
+        share(helpers, work, Todo(blocks, pool.bell))
 
 
-def share(helpers: list[Helper], work: Callable, blocks: int) -> None:
-    todo = iter(range(blocks))                  # next() on it is atomic
+def share(helpers: list[Helper], work: Callable, todo: Todo) -> None:
     jobs: list[Job] = []
     try:
         for helper in helpers:
             jobs.append(Job(work, todo, helper))
-            helper.give(jobs[-1])
+            helper.jobs.put(jobs[-1])
         take_part(work, todo)
     finally:
         wait_for(jobs)                          # also after an error or Ctrl-C
@@ -99,12 +117,11 @@ def share(helpers: list[Helper], work: Callable, blocks: int) -> None:
         job.raise_error()
 
 
-def take_part(work: Callable, todo: Iterator[int]) -> None:
+def take_part(work: Callable, todo: Todo) -> None:
     try:
         work(todo)
     except BaseException:
-        for _ in todo:                          # nothing is left to hand out
-            pass
+        todo.end()
         raise
 
 
@@ -127,7 +144,7 @@ def wait_for(jobs: list[Job]) -> None:
 class Job:
     """One helper's part in a shared loop."""
 
-    def __init__(self, work: Callable, todo: Iterator[int], helper: Helper):
+    def __init__(self, work: Callable, todo: Todo, helper: Helper):
         self.work, self.todo, self.helper, self.error = work, todo, helper, None
         self.number, self.finished = next(helper.count), threading.Event()
         self.owner: dict[str, str] = {}         # setdefault is atomic: the helper, who then begins, or the caller
@@ -159,23 +176,14 @@ class Job:
 
 class Helper(threading.Thread):
     """A thread that helps: takes its jobs from a queue, and looks out for the next one before it falls asleep there."""
-    GIVEN, DONE = 0, 32                         # where `numbers` holds the last job given and done, in two cache lines
 
-    def __init__(self):
+    def __init__(self, bell: np.ndarray):
         super().__init__(name="scratchnet", daemon=True)
-        self.jobs, self.count, self.numbers = SimpleQueue(), itertools.count(1), np.zeros(64, np.int64)
+        self.jobs, self.count = SimpleQueue(), itertools.count(1)
+        self.bell, self.done = bell, np.zeros(8, np.int64)     # when to look for a job; the number of the last one done
         self.meeting = meeting_place()
         self.say_and_look_awake(0)              # compiled here and now: not in the helper, while this thread forks
         self.start()
-
-    def give(self, job: Job) -> None:
-        self.jobs.put(job)
-        self.numbers[self.GIVEN] = job.number
-
-    def end(self) -> None:
-        """When it has done what was given to it."""
-        self.jobs.put(None)
-        self.numbers[self.GIVEN] = np.iinfo(np.int64).max
 
     def run(self) -> None:
         while (job := self.jobs.get()) is not None:
@@ -187,12 +195,14 @@ class Helper(threading.Thread):
     def look_awake_for(self, done: int) -> None:
         """The caller, for the end of a job."""
         if self.meeting:
-            self.meeting.look_for(self.numbers, self.DONE, done, self.meeting.LOOKS)
+            self.meeting.look_for(self.done, done, self.meeting.looks())
 
     def say_and_look_awake(self, done: int) -> None:
         """The helper: that this job is done, and for the next one."""
         if self.meeting:
-            self.meeting.say_and_look_for(self.numbers, self.DONE, done, self.GIVEN, done + 1, self.meeting.LOOKS)
+            heard = int(self.bell[0])           # before the queue is looked at: who puts something there rings afterwards
+            looks = self.meeting.looks() if self.jobs.empty() else 0
+            self.meeting.say_and_listen(self.done, done, self.bell, heard, looks)
 
 
 class Pool:
@@ -200,6 +210,7 @@ class Pool:
 
     def __init__(self):
         self.crew: list[Helper] = []
+        self.bell = np.zeros(8, np.int64)
         self.placement, self.closed, self.lock = Placement(self.crew), False, threading.Lock()
 
     def helpers(self, count: int) -> list[Helper]:
@@ -207,7 +218,7 @@ class Pool:
         with self.lock:
             try:
                 while len(self.crew) < count and not self.closed:
-                    self.crew.append(Helper())
+                    self.crew.append(Helper(self.bell))
             except RuntimeError:                # Python is about to end, or this user has too many
                 pass
             return [] if self.closed else self.crew[:count]
@@ -217,7 +228,8 @@ class Pool:
         with self.lock:
             self.closed = True
             for helper in self.crew:
-                helper.end()
+                helper.jobs.put(None)
+            self.bell[0] += 1
             return self.crew
 
 

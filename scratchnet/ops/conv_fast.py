@@ -19,6 +19,7 @@ import numpy as np
 from .. import memory
 from ..kernel import contiguous, jit
 from ..threads import parallel
+from ..turns import first_turn, next_turn
 from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_dx_dw_db, conv_y, conv_y_dw_db
 from .conv_plan import Plan
 from .lanes import LANES, clear, fill, lanes_in, load, store, sum_rows, up
@@ -65,7 +66,7 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
     inputs = flat(x), flat(x_where, dtype), flat(g, dtype), flat(g_where, dtype), filters, no_bias(F, dtype) if b is None else b
     outputs = flat(y), dw, db
     slopes = dtype.type(slope or 0), dtype.type(1 if after is None else after)
-    by_blocks(correlate_block, blocks, plan, *inputs, *outputs, sum_x, *slopes)
+    by_blocks(correlate_blocks, blocks, plan, *inputs, *outputs, sum_x, *slopes)
     return y, plan.unpack(dw, (F, C, *size)), db.sum(axis=0)
 
 
@@ -91,18 +92,13 @@ def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_wher
               no_bias(C, dtype) if b is None else b)
     outputs = flat(dx), dw, db
     slopes = dtype.type(slope or 0), dtype.type(1 if after is None else after)
-    by_blocks(transpose_block, blocks, plan, *inputs, *outputs, *slopes)
+    by_blocks(transpose_blocks, blocks, plan, *inputs, *outputs, *slopes)
     return dx, plan.unpack(dw, (F, C, *taps)), db.sum(axis=0)
 
 
 def by_blocks(run, blocks: int, plan: Plan, *args) -> None:
     """run(block, …) for each, in parallel; each thread has scratch memory of its own."""
-    def work(todo):
-        scratch, fresh = plan.scratch(), True
-        for block in todo:
-            run(block, *args, *scratch, fresh, *plan.facts)
-            fresh = False
-    parallel(work, blocks)
+    parallel(lambda todo: run(todo.turn, blocks, *args, *plan.scratch(), *plan.facts), blocks)
 
 
 def blocks_of(x) -> int:
@@ -134,6 +130,24 @@ def no_bias(channels, dtype):
 # A product and a sum: as in conv_plan.in_pairs.  x_where, g_where, sum_x, slope and after: as in `correlate`.
 # nowhere: no images, for an x that no ReLU stands behind.  fresh: the scratch memory has just been lent, and holds no
 # zeros yet.  zero, zero == 0, zero > 0: for a literal 0, True or False, Numba would compile what gets it once more.
+
+
+@jit
+def correlate_blocks(turn, blocks, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch, pairs,
+                    sizes, layout, places, rooms, products, sums):
+    block, fresh = first_turn(turn), True
+    while block < blocks:
+        correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch, pairs, fresh, sizes, layout, places, rooms, products, sums)
+        block, fresh = next_turn(turn), False
+
+
+@jit
+def transpose_blocks(turn, blocks, g, g_where, x, nowhere, w, b, dx, dw, db, slope, after, scratch, pairs,
+                    sizes, layout, places, rooms, products, sums):
+    block, fresh = first_turn(turn), True
+    while block < blocks:
+        transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, after, scratch, pairs, fresh, sizes, layout, places, rooms, products, sums)
+        block, fresh = next_turn(turn), False
 
 
 @jit

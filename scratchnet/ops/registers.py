@@ -195,3 +195,4 @@ class Code:
 
     def places(self, numbers):
         return ir.Constant(ir.VectorType(I32, len(numbers)), list(numbers))
+
