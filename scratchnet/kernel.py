@@ -63,11 +63,23 @@ class Kernel:
         return function
 
     def __call__(self, *args, **settings):
-        arrays = [a for a in args if isinstance(a, np.ndarray)]
-        if mode == "numpy" or self.fast_version is None or any(a.dtype.kind == "c" for a in arrays) \
-                or not all(a.flags.c_contiguous for a in arrays[:self.writes]) or not numba_found():
-            return self.reference(*args, **settings)
-        return self.fast_version(*args[:self.writes], *(contiguous(a) for a in args[self.writes:]), **settings)
+        ready = self.ready(args) if mode == "numba" and self.fast_version is not None and numba_found() else None
+        return self.reference(*args, **settings) if ready is None else self.fast_version(*ready, **settings)
+
+    def ready(self, args: tuple) -> list | None:
+        """The arguments as the fast version takes them; None if it does not."""
+        found = []
+        for a in args:
+            if isinstance(a, np.ndarray):
+                if a.dtype.kind == "c":
+                    return None
+                if len(found) < self.writes:
+                    if not a.flags.c_contiguous:
+                        return None
+                else:
+                    a = contiguous(a)
+            found.append(a)
+        return found
 
 
 def kernel(reference: Callable | None = None, *, writes: int = 0):

@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 LEAST = 1 << 16                                 # bytes; malloc keeps smaller ones by itself
-shelf: dict[int, list[np.ndarray]] = {}         # idle memory, by size: powers of 2 (pages never touched cost nothing)
+shelf: dict[int, list[tuple[np.ndarray, int]]] = {}    # idle memory and its address, by size: powers of 2 (pages never touched
+                                                # cost nothing)
 
 
 class Loan:
@@ -29,8 +30,9 @@ class Loan:
                 pass
         else:
             make_room(size)
-            self.home, self.memory = shelf[size], np.empty(size + 64, np.uint8)
-        address = self.memory.ctypes.data
+            fresh = np.empty(size + 64, np.uint8)
+            self.home, self.memory = shelf[size], (fresh, fresh.ctypes.data)
+        address = self.memory[1]
         self.__array_interface__ = {"version": 3, "shape": shape, "typestr": dtype.str,
                                     "data": (address + -address % 64, False)}        # 64: a cache line, a register
 

@@ -13,8 +13,9 @@ import numpy as np
 from .. import memory
 from ..kernel import jit, kernel
 from ..threads import parallel
-from .elementwise_kernels import NUMBERS, back, leaky
+from .elementwise_kernels import back, leaky
 
+NUMBERS = 1 << 18                               # that a thread takes at a time
 LANES = {"reassoc", "nsz", "contract"}
 
 

@@ -4,6 +4,8 @@ import numpy as np
 
 def pair(name: str, what: str, value, least: int) -> tuple[int, int]:
     """An int, or two of them for rows and columns, as a pair."""
+    if type(value) is int and value >= least:                  # as most are
+        return value, value
     both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(both) != 2 or not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in both):
         raise ValueError(f"{name}: {what} is {value!r}, expected an int or a pair of ints (rows, columns)")

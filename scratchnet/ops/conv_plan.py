@@ -77,7 +77,9 @@ class Plan:
 
     def pack(self, w):
         """w (F,C,K,L) as matrices (pieces, filters, F, rows), with room for whole steps of `product`, which are left 0."""
-        packed = np.zeros((self.pieces, self.filters, up(len(w)), self.rows), w.dtype)
+        packed = memory.empty((self.pieces, self.filters, up(len(w)), self.rows), w.dtype)
+        if packed.size > self.filters * w.size // (w.shape[2] // self.taps):           # there is such room
+            packed[...] = 0
         pack_taps(w, packed, self.taps, self.channels, self.pairs)
         return packed
 

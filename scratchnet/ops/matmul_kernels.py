@@ -16,7 +16,7 @@ from .lanes import LANES, buffer, up
 from .products import product, product_transposed
 
 LEAST, SMALL = 64, 1 << 22                      # each length, and their product: below, what is around the loops costs more,
-LARGE = 1 << 25                                 # and up to here, what waking a second thread costs
+LARGE = 1 << 24                                 # and up to here, what waking a second thread costs
 DEPTH, WIDTH = 256, 512                         # a block of b: 256 × 512 float32 are half of an L2 cache
 
 
