@@ -98,7 +98,7 @@ def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_wher
 
 def by_blocks(run, blocks: int, plan: Plan, *args) -> None:
     """run(block, …) for each, in parallel; each thread has scratch memory of its own."""
-    parallel(lambda todo: run(todo.turn, blocks, *args, *plan.scratch(), *plan.facts), blocks)
+    parallel(lambda todo: run(todo.turn, blocks, *args, plan.scratch(), *plan.facts), blocks)
 
 
 def blocks_of(x) -> int:
@@ -133,28 +133,28 @@ def no_bias(channels, dtype):
 
 
 @jit
-def correlate_blocks(turn, blocks, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch, pairs,
+def correlate_blocks(turn, blocks, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch,
                     sizes, layout, places, rooms, products, sums):
     block, fresh = first_turn(turn), True
     while block < blocks:
-        correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch, pairs, fresh, sizes, layout, places, rooms, products, sums)
+        correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch, fresh, sizes, layout, places, rooms, products, sums)
         block, fresh = next_turn(turn), False
 
 
 @jit
-def transpose_blocks(turn, blocks, g, g_where, x, nowhere, w, b, dx, dw, db, slope, after, scratch, pairs,
+def transpose_blocks(turn, blocks, g, g_where, x, nowhere, w, b, dx, dw, db, slope, after, scratch,
                     sizes, layout, places, rooms, products, sums):
     block, fresh = first_turn(turn), True
     while block < blocks:
-        transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, after, scratch, pairs, fresh, sizes, layout, places, rooms, products, sums)
+        transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, after, scratch, fresh, sizes, layout, places, rooms, products, sums)
         block, fresh = next_turn(turn), False
 
 
 @jit
-def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch, pairs, fresh,
+def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch, fresh,
                     sizes, layout, places, rooms, products, sums):
     """y = w · im2col(x) + b  and/or  dw[block] = g · im2col(x)ᵀ"""
-    image, out, above, cols = divide(scratch, pairs, fresh, sizes, places, rooms)
+    image, out, above, cols = divide(scratch, fresh, sizes, places, rooms)
     (C, F, I, chunk, channels, rows, taps), J, L, zero = sizes, layout[2], layout[3], np.int64(0)
     want_y, want_dw = len(y) > 0, len(g) > 0
     if want_y:
@@ -188,10 +188,10 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
 
 
 @jit
-def transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, after, scratch, pairs, fresh,
+def transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, after, scratch, fresh,
                     sizes, layout, places, rooms, products, sums):
     """dx = col2im(wᵀ · g) + b  and, if x has images,  dw[block] = g · im2col(x)ᵀ"""
-    image, _, above, cols = divide(scratch, pairs, fresh, sizes, places, rooms)
+    image, _, above, cols = divide(scratch, fresh, sizes, places, rooms)
     (C, F, I, chunk, channels, rows, taps), J, L, zero, want_dw = sizes, layout[2], layout[3], np.int64(0), len(dw) > 0
     load(above, g, zero, F, block, g_where, slope)
     if want_dw:
@@ -220,11 +220,11 @@ def transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, afte
 
 
 @jit
-def divide(scratch, pairs, fresh, sizes, places, rooms):
+def divide(scratch, fresh, sizes, places, rooms):
     """The scratch memory as lanes of x, of y and of g, and as cols."""
     F, channels, (at, border, pixels, none), (image, out, above, (start, rows, columns)) = sizes[1], sizes[4], places, rooms
-    return (lanes_in(scratch, pairs, image, channels, at, border, fresh), lanes_in(scratch, pairs, out, F, pixels, none, fresh),
-            lanes_in(scratch, pairs, above, F, pixels, none, fresh), scratch[start:start + rows * columns].reshape(rows, columns))
+    return (lanes_in(scratch, image, channels, at, border, fresh), lanes_in(scratch, out, F, pixels, none, fresh),
+            lanes_in(scratch, above, F, pixels, none, fresh), scratch[start:start + rows * columns].reshape(rows, columns))
 
 
 @jit

@@ -63,9 +63,9 @@ class Plan:
         self.pieces = -(-C // self.channels)
         longest = max(rows for _, _, _, _, rows, _ in products)
         chunk = min(longest, max(1, RUN // (LANES * J * dtype.itemsize)))  # rows of y at a time
-        image = room(0, self.channels, height * t * width, H * W)
-        out = room(image[-1], F, places * J, I * J)
-        above = room(out[-1], F, places * J, I * J)
+        image = room(0, self.channels, height * t * width)
+        out = room(image[-1], F, places * J)
+        above = room(out[-1], F, places * J)
         cols = above[-1], self.rows, LANES * chunk * J + 16                # start, rows, columns
         self.size = cols[0] + cols[1] * cols[2]                            # numbers of scratch memory
         self.facts = ((C, F, I, chunk, self.channels, self.rows, self.taps),                # sizes,
@@ -73,7 +73,7 @@ class Plan:
                       (at, border, pixels, np.arange(0)),                  # places of pixels,
                       (image, out, above, cols),                           # rooms in the scratch memory, and
                       np.array(products), np.array(sums, int).reshape(-1, 4))
-        self.dtype, self.pair = dtype, np.dtype("f8" if dtype == "f4" else "c16")
+        self.dtype = dtype
 
     def pack(self, w):
         """w (F,C,K,L) as matrices (pieces, filters, F, rows), with room for whole steps of `product`, which are left 0."""
@@ -85,15 +85,14 @@ class Plan:
 
     def unpack(self, parts, shape):
         """The adjoint of pack: dw (F,C,K,L), the sum of parts (blocks, F, filters·pieces·rows)."""
-        dw = np.zeros(shape, parts.dtype)
+        dw = np.empty(shape, parts.dtype)
         if len(parts):
             unpack_taps(parts, dw, self.taps, self.channels, self.pieces, self.rows, self.pairs)
         return dw
 
     def scratch(self):
-        """Memory for one block, as numbers and as pairs of them."""
-        numbers = memory.empty((self.size,), self.dtype)
-        return numbers, numbers.view(self.pair)
+        """Memory for one block."""
+        return memory.empty((self.size,), self.dtype)
 
 
 @jit

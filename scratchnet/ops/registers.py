@@ -15,34 +15,20 @@ multiply-adds may be fused (`contract`), so bits are the same in every call.
 
 Source   Goto & van de Geijn 2008, Anatomy of high-performance matrix multiplication, ACM TOMS 34 (3).
 """
-from typing import NamedTuple
-
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 
-INT, I32 = ir.IntType(64), ir.IntType(32)
-FUSED = ("contract",)
-
-
-def machine(context) -> tuple[int, int]:
-    """(bytes in a register, how many registers) of the processor that is compiled for."""
-    system, _, features = context.codegen().magic_tuple()
-    has = set(features.split(","))
-    if "+avx512f" in has:
-        return 64, 32
-    return (32 if "+avx" in has else 16), (32 if system.startswith(("aarch64", "arm64")) else 16)
+from .instructions import Code
 
 
 def product(typing, a, b, y, b0, y0, n, add):
     """y[:, y0:y0+n] = a · b[:, b0:b0+n], or += if add: column by column of tiles, so that their part of b stays in the L1 cache."""
     def generate(context, builder, signature, values):
         code = Code(context, builder, a.dtype)
-        A, B, Y = (code.matrix(*one) for one in zip((a, b, y), values))
+        A, B, Y = (code.array(*one) for one in zip((a, b, y), values))
         b0, y0, n = (code.pixels(value) for value in values[3:6])
         many = code.registers == 32
         for wide, j in code.pieces(n, (3, 2, 1), code.width):
-            for tall, m in code.pieces(A.rows, (8, 4) if many else (4,)):
+            for tall, m in code.pieces(A.length, (8, 4) if many else (4,)):
                 tile(code, A, B, Y, m, tall, code.plus(b0, j), code.plus(y0, j), wide, values[6])
         return context.get_dummy_value()
     return types.void(a, b, y, b0, y0, n, add), generate
@@ -52,10 +38,10 @@ def tile(code, a, b, y, m, tall, in_b, in_y, wide, add):
     """`tall` rows of y from m on, `wide` registers of each from column in_y on."""
     places = [[y.at(code.plus(m, r), code.plus(in_y, v * code.width)) for v in range(wide)] for r in range(tall)]
     sums = [[code.variable(code.choose(add, code.load(place))) for place in row] for row in places]
-    for _, p in code.pieces(b.rows, (1,)):
+    for _, p in code.pieces(b.length, (1,)):
         row = [code.load(b.at(p, code.plus(in_b, v * code.width))) for v in range(wide)]
         for r in range(tall):
-            number = code.spread(a.at(code.plus(m, r), p))
+            number = code.load_spread(a.at(code.plus(m, r), p))
             for v in range(wide):
                 code.multiply_add(sums[r][v], number, row[v])
     for r in range(tall):
@@ -67,11 +53,11 @@ def product_transposed(typing, a, b, y, a0, y0, n):
     """y[:, y0:] += a[:, a0:a0+n] · b[:, :n]ᵀ"""
     def generate(context, builder, signature, values):
         code = Code(context, builder, a.dtype)
-        A, B, Y = (code.matrix(*one) for one in zip((a, b, y), values))
+        A, B, Y = (code.array(*one) for one in zip((a, b, y), values))
         a0, y0, n = code.pixels(values[3]), values[4], code.pixels(values[5])
         tall, wide = (4 if code.registers == 32 else 2), 4
-        for _, f in code.pieces(A.rows, (tall,)):
-            for _, p in code.pieces(B.rows, (wide,)):
+        for _, f in code.pieces(A.length, (tall,)):
+            for _, p in code.pieces(B.length, (wide,)):
                 sums = [code.variable(code.zero) for _ in range(tall * wide)]
                 for _, j in code.pieces(n, (1,), code.width):
                     row = [code.load(B.at(code.plus(p, v), j)) for v in range(wide)]
@@ -97,102 +83,5 @@ def add_sums(code, registers, y, f, p, wide):
             some = [code.neighbours(u, v) for u, v in zip(some[::2], some[1::2])]
         for i in range(0, code.width, together):
             r, v = divmod(first + i, wide)
-            place = code.bitcast(y.at(code.plus(f, r), code.plus(p, v)), together)
+            place = code.of(together, y.at(code.plus(f, r), code.plus(p, v)))
             code.store(code.add(code.load(place), code.part(some[0], i, together)), place)
-
-
-# ---- LLVM's instructions, in the few words that are needed above --------------------------------------------------------
-
-
-class Matrix(NamedTuple):
-    """An array of two axes, as a pointer."""
-    code: object
-    start: object
-    strides: list                               # bytes from row to row, from column to column
-    rows: object
-
-    def at(self, row, column):
-        """A pointer to a register that begins at this place."""
-        build, (down, right) = self.code.builder, self.strides
-        return self.code.bitcast(build.gep(build.gep(self.start, [build.mul(row, down)]), [build.mul(column, right)]))
-
-
-class Code:
-    """What is written with Numba's `builder`, for one dtype and the registers of one processor."""
-
-    def __init__(self, context, builder, dtype):
-        self.context, self.builder, self.number = context, builder, context.get_value_type(dtype)
-        self.bytes = dtype.bitwidth // 8
-        length, self.registers = machine(context)
-        self.width = length // self.bytes                      # numbers in a register
-        self.register = ir.VectorType(self.number, self.width)
-        self.zero, self.any = ir.Constant(self.register, None), ir.Constant(self.register, ir.Undefined)
-
-    def matrix(self, kind, value) -> Matrix:
-        array = self.context.make_array(kind)(self.context, self.builder, value)
-        start = self.builder.bitcast(array.data, ir.IntType(8).as_pointer())
-        strides = cgutils.unpack_tuple(self.builder, array.strides)
-        if kind.layout == "C":
-            strides[1] = INT(self.bytes)
-        return Matrix(self, start, strides, cgutils.unpack_tuple(self.builder, array.shape)[0])
-
-    def pixels(self, n):
-        """Columns of n pixels, sixteen each."""
-        return self.builder.mul(n, INT(16))
-
-    def plus(self, a, b):
-        return self.builder.add(a, INT(b) if isinstance(b, int) else b)
-
-    def pieces(self, total, sizes: tuple, unit: int = 1):
-        """(size, where it begins) of each piece: as many of the first size, in units, as fit into `total`, then of the next."""
-        start, build = INT(0), self.builder
-        for size in sizes:
-            length = INT(size * unit)
-            end = build.add(start, build.mul(build.udiv(build.sub(total, start), length), length))
-            with cgutils.for_range_slice(build, start, end, length) as (index, _):
-                yield size, index
-            start = end
-
-    def variable(self, value):
-        return cgutils.alloca_once_value(self.builder, value)
-
-    def value(self, variable):
-        return self.builder.load(variable)
-
-    def bitcast(self, pointer, count: int | None = None):
-        kind = ir.VectorType(self.number, count or self.width)
-        return self.builder.bitcast(pointer, kind.as_pointer())
-
-    def load(self, pointer):
-        return self.builder.load(pointer, align=self.bytes)
-
-    def store(self, value, pointer):
-        self.builder.store(value, pointer, align=self.bytes)
-
-    def choose(self, wanted, value):
-        """The value, or zeros."""
-        return self.builder.select(wanted, value, self.zero)
-
-    def spread(self, pointer):
-        """The number at this place, in all places of a register."""
-        number = self.builder.load(self.builder.bitcast(pointer, self.number.as_pointer()), align=self.bytes)
-        first = self.builder.insert_element(self.any, number, I32(0))
-        return self.builder.shuffle_vector(first, self.any, self.places([0] * self.width))
-
-    def multiply_add(self, variable, a, b):
-        build = self.builder
-        build.store(build.fadd(build.fmul(a, b, flags=FUSED), build.load(variable), flags=FUSED), variable)
-
-    def add(self, a, b):
-        return self.builder.fadd(a, b)
-
-    def neighbours(self, u, v):
-        even, odd = (self.places(range(start, 2 * self.width, 2)) for start in (0, 1))
-        return self.add(self.builder.shuffle_vector(u, v, even), self.builder.shuffle_vector(u, v, odd))
-
-    def part(self, value, first: int, count: int):
-        return self.builder.shuffle_vector(value, self.any, self.places(range(first, first + count)))
-
-    def places(self, numbers):
-        return ir.Constant(ir.VectorType(I32, len(numbers)), list(numbers))
-
