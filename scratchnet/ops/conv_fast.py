@@ -22,7 +22,7 @@ from ..threads import parallel
 from ..turns import first_turn, next_turn
 from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_dx_dw_db, conv_y, conv_y_dw_db
 from .conv_plan import Plan
-from .lanes import LANES, clear, fill, lanes_in, load, store, sum_rows, up
+from .lanes import LANES, Lanes, clear, fill, lanes_in, load, relu, store, sum_rows, up
 from .products import product, product_transposed
 
 # ---- the kernels: blocks of images, spread over the threads ------------------------------------------
@@ -157,6 +157,9 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
     image, out, above, cols = divide(scratch, fresh, sizes, places, rooms)
     (C, F, I, chunk, channels, rows, taps), J, L, zero = sizes, layout[2], layout[3], np.int64(0)
     want_y, want_dw = len(y) > 0, len(g) > 0
+    in_place = want_y and y.shape[2] == 16 * I * J and len(sums) == 0 and F % 4 == 0
+    if in_place:                                               # y stays in lanes, and the product may write there
+        out = Lanes(y[block], out.at)
     if want_y:
         fill(out, b, I * J)
         for place, _, _, count in sums:
@@ -184,7 +187,11 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
                     product_transposed(above.array, cols, dw[block], here, (filter * len(w) + piece) * rows, n * J)
     if want_y:
         spread(out, sums, F, J)
-        store(out, y, zero, F, block, after)
+        if in_place:
+            for f in range(F):
+                relu(out.array[f], after)
+        else:
+            store(out, y, zero, F, block, after)
 
 
 @jit

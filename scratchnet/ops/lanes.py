@@ -136,6 +136,13 @@ def store_some(lanes, at, x, n, c, slope):
 
 
 @jit
+def relu(row, slope):
+    """Of each number in a row, where it is."""
+    for i in range(0, len(row), 16):
+        sixteen_leaky(row, i, row, i, slope)
+
+
+@jit
 def leaky(z, slope):
     """z, below 0 times `slope`.  Not always a product: for slope 0, −∞ becomes 0, not NaN."""
     if z > 0:
