@@ -34,6 +34,8 @@ import numba
 import numba.extending
 import numpy as np
 
+from .kernel import jit
+
 LIMIT = 500                     # files, of 20 to 100 kB; the ones used last are kept
 VERSIONS = (platform.python_implementation(), sys.version_info[:3], numba.__version__, llvmlite.__version__, np.__version__)
 SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")     # of numba.config
@@ -77,6 +79,8 @@ class DiskCache:
 
     def load_overload(self, types, context):
         """The compiled loop for these argument types; None makes Numba compile it."""
+        with jit.lock:                          # not while another thread puts the names in place that this loop calls
+            pass
         try:
             context.refresh()
             path = folder() / file_name(self.loop, types, context.codegen().magic_tuple())
