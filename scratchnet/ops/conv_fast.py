@@ -98,7 +98,7 @@ def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_wher
 
 def by_blocks(run, blocks: int, plan: Plan, *args) -> None:
     """run(block, …) for each, in parallel; each thread has scratch memory of its own."""
-    parallel(lambda todo: run(todo.turn, blocks, *args, plan.scratch(), *plan.facts), blocks)
+    parallel(lambda todo: run(todo.turn, todo.blocks, *args, plan.scratch(), *plan.facts), blocks)
 
 
 def blocks_of(x) -> int:
@@ -157,7 +157,7 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
     image, out, above, cols = divide(scratch, fresh, sizes, places, rooms)
     (C, F, I, chunk, channels, rows, taps), J, L, zero = sizes, layout[2], layout[3], np.int64(0)
     want_y, want_dw = len(y) > 0, len(g) > 0
-    in_place = want_y and y.shape[2] == 16 * I * J and len(sums) == 0 and F % 4 == 0
+    in_place = want_y and y.shape[2] == 16 * I * J and len(sums) == 0
     if in_place:                                               # y stays in lanes, and the product may write there
         out = Lanes(y[block], out.at)
     if want_y:

@@ -12,12 +12,13 @@ import numpy as np
 from .. import memory
 from ..kernel import jit, kernel
 from ..threads import parallel, thread_count
-from .lanes import LANES, buffer, up
-from .products import product, product_transposed
+from ..turns import first_turn, next_turn
+from .lanes import LANES, buffer, sixteen, up
+from .products import product
 
 LEAST, SMALL = 64, 1 << 22                      # each length, and their product: below, what is around the loops costs more,
 LARGE = 1 << 24                                 # and up to here, what waking a second thread costs
-DEPTH, WIDTH = 256, 512                         # a block of b: 256 × 512 float32 are half of an L2 cache
+DEPTH, WIDTH = 128, 256                         # a block of b: 128 × 256 float32 are a quarter of a small L2 cache
 
 
 @kernel
@@ -39,7 +40,7 @@ def matmul_dw(x, g):
 
 @matmul_dw.fast
 def matmul_dw_fast(x, g):
-    return rows_times(x, g, turned=True) if fits(x.shape[1], *g.shape) else x.T @ g
+    return rows_times(x.T, g) if fits(x.shape[1], *g.shape) else x.T @ g
 
 
 @kernel
@@ -52,7 +53,7 @@ def matmul_dx(g, w):
 def matmul_dx_fast(g, w):
     if g.shape[1] == 1:
         return g * w.T                          # no sum at all: a third of the time that BLAS takes
-    return rows_with_rows(g, w) if fits(g.shape[0], len(w), g.shape[1]) else g @ w.T
+    return rows_times(g, w, turned=True) if fits(*g.shape, len(w)) else g @ w.T
 
 
 def fits(rows: int, depth: int, width: int) -> bool:
@@ -65,79 +66,63 @@ def threads_for(rows: int, depth: int, width: int) -> int:
 
 
 def rows_times(a, b, turned=False):
-    """y[r,s] = Σ_k a[r,k] · b[k,s], or a[k,r] if turned: some rows r or columns s to a thread, some k at a time."""
-    (K, S), R = b.shape, a.shape[1] if turned else a.shape[0]
+    """y[r,s] = Σ_k a[r,k] · b[k,s], or b[s,k] if turned: some rows r or columns s to a thread, some k at a time."""
+    (R, K), S = a.shape, len(b) if turned else b.shape[1]
     depth, pieces, tall = even(K, DEPTH, 1), threads_for(R, K, S), R > S
-    height = up(-(-R // pieces)) if tall else R
+    height = up(-(-R // pieces), 8) if tall else R
     width = even(S, WIDTH, LANES) if tall else even(S, min(WIDTH, max(LEAST, -(-S // pieces))), LANES)
-    y = memory.empty((up(R), S), a.dtype)
-    blocks = [(r, s) for s in range(0, S, width) for r in range(0, R, height)]
+    y, blocks = memory.empty((R, S), a.dtype), -(-R // height) * -(-S // width)
 
     def work(todo):
-        a_block, b_block = buffer(up(height), depth, a.dtype), buffer(depth, width, a.dtype)
-        for block in todo:
-            r, s = blocks[block]
-            rows_times_block(a, b, y, turned, r, min(height, R - r), s, min(width, S - s), depth, a_block, b_block)
-    parallel(work, len(blocks))
-    return y[:R]
+        rows_times_blocks(todo.turn, todo.blocks, a, b, turned, y, height, width, depth, buffer(depth, width, a.dtype))
+    parallel(work, blocks)
+    return y
 
 
 @jit
-def rows_times_block(a, b, y, turned, r, rows, s, columns, depth, a_block, b_block):
-    """y[r:r+rows, s:s+columns] = a[r:r+rows] · b[:, s:s+columns]"""
-    zero = np.int64(0)                                         # for a literal 0, Numba would compile `product` once more
-    for k in range(0, len(b), depth):
-        d = min(depth, len(b) - k)
-        if turned:
-            for j in range(d):
-                for i in range(rows):
-                    a_block[i, j] = a[k + j, r + i]
-        else:
-            copy(a, r, k, rows, d, a_block)
-        copy(b, k, s, d, columns, b_block)
-        height = (rows + 3) // 4 * 4                           # as `product` wants it
-        a_block[rows:height, :d] = 0
-        product(a_block[:height], b_block[:d], y[r:], zero, s // 16, columns // 16, k > 0)
+def rows_times_blocks(turn, blocks, a, b, turned, y, height, width, depth, b_block):
+    """y[r:r+height, s:s+width] = a[r:r+height] · b[:, s:s+width] for each block (r, s) that is this thread's."""
+    (R, K), S, zero = a.shape, y.shape[1], np.int64(0)         # for a literal 0, Numba would compile `product` once more
+    block = first_turn(turn)
+    while block < blocks:
+        r, s = block // -(-S // width) * height, block % -(-S // width) * width
+        rows, columns = min(r + height, R), min(width, S - s)
+        for k in range(0, K, depth):
+            d = min(depth, K - k)
+            if turned:
+                copy_turned(b, s, k, columns, d, b_block)
+            else:
+                copy(b, k, s, d, columns, b_block)
+            product(a[r:rows, k:k + d], b_block[:d], y[r:rows], zero, s // 16, columns // 16, k > 0)
+        block = next_turn(turn)
 
 
 @jit
-def copy(a, i, j, rows, columns, block):
-    """block = a[i:i+rows, j:j+columns]"""
+def copy(b, i, j, rows, columns, block):
+    """block = b[i:i+rows, j:j+columns].  columns: a multiple of 16"""
     for row in range(rows):
-        here, there = block[row], a[i + row, j:j + columns]
-        for n in range(columns):
-            here[n] = there[n]
-
-
-def rows_with_rows(a, b):
-    """y[r,s] = Σ_k a[r,k] · b[s,k]: some rows s of b to a thread, some k at a time."""
-    (R, K), S = a.shape, len(b)
-    depth, rows = even(K, 2 * DEPTH, LANES), even(S, max(LEAST, -(-S // threads_for(R, K, S))), 4)
-    y = memory.empty((up(R), up(S)), a.dtype)
-
-    def work(todo):
-        a_block, b_block = buffer(up(R), depth, a.dtype), buffer(min(rows, WIDTH // 4), depth, a.dtype)
-        for block in todo:
-            rows_with_rows_block(a, b, y, block * rows, min(rows, S - block * rows), depth, a_block, b_block)
-    parallel(work, -(-S // rows))
-    return y[:R, :S] if S == y.shape[1] else np.ascontiguousarray(y[:R, :S])
+        for n in range(0, columns, 16):
+            sixteen(block[row], n, b[i + row], j + n)
 
 
 @jit
-def rows_with_rows_block(a, b, y, s, rows, depth, a_block, b_block):
-    """y[:, s:s+rows] = a · b[s:s+rows]ᵀ"""
-    (R, K), most, zero = a.shape, len(b_block), np.int64(0)
-    y[:, s:(s + rows + 3) // 4 * 4] = 0
-    a_block[R:] = 0
-    for k in range(0, K, depth):
-        d = min(depth, K - k)
-        copy(a, zero, k, R, d, a_block)
-        for t in range(s, s + rows, most):
-            m = min(most, s + rows - t)
-            height = (m + 3) // 4 * 4                          # as `product_transposed` wants it
-            copy(b, t, k, m, d, b_block)
-            b_block[m:height] = 0
-            product_transposed(a_block, b_block[:height], y, zero, t, d // 16)
+def copy_turned(b, i, j, rows, columns, block):
+    """block = b[i:i+rows, j:j+columns]ᵀ.  rows: a multiple of 16"""
+    for row in range(0, rows, 16):
+        whole = columns // 16 * 16
+        for n in range(0, whole, 16):
+            turn_sixteen(block, n, row, b, i + row, j + n)
+        for n in range(whole, columns):
+            for k in range(16):
+                block[n, row + k] = b[i + row + k, j + n]
+
+
+@jit(intrinsic="transposes.turn_sixteen")
+def turn_sixteen(to, i, j, x, r, c):
+    """to[i:i+16, j:j+16] = x[r:r+16, c:c+16]ᵀ"""
+    for k in range(16):
+        for n in range(16):
+            to[i + n, j + k] = x[r + k, c + n]
 
 
 def even(n: int, most: int, multiple: int) -> int:

@@ -11,10 +11,7 @@ from ..kernel import jit
 
 @jit(intrinsic="registers.product")
 def product(a, b, y, b0, y0, n, add):
-    """y[:, y0:y0+n] = a · b[:, b0:b0+n], or += if add.  b0, y0, n count pixels, sixteen columns each.
-
-    Rows of a and y: a multiple of 4; a may have more columns than b has rows.
-    """
+    """y[:, y0:y0+n] = a · b[:, b0:b0+n], or += if add.  b0, y0, n count pixels, sixteen columns each."""
     for m in range(len(a)):
         for j in range(16 * n):
             total = y[m, 16*y0 + j] if add else y.dtype.type(0)

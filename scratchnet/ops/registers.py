@@ -28,7 +28,7 @@ def product(typing, a, b, y, b0, y0, n, add):
         b0, y0, n = (code.pixels(value) for value in values[3:6])
         many = code.registers == 32
         for wide, j in code.pieces(n, (3, 2, 1), code.width):
-            for tall, m in code.pieces(A.length, (8, 4) if many else (4,)):
+            for tall, m in code.pieces(A.length, (8, 4, 1) if many else (4, 1)):
                 tile(code, A, B, Y, m, tall, code.plus(b0, j), code.plus(y0, j), wide, values[6])
         return context.get_dummy_value()
     return types.void(a, b, y, b0, y0, n, add), generate

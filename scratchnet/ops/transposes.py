@@ -90,6 +90,21 @@ def sixteen_leaky(typing, to, a, x, b, slope):
     return types.void(to, a, x, b, slope), generate
 
 
+def turn_sixteen(typing, to, i, j, x, r, c):
+    """to[i:i+16, j:j+16] = x[r:r+16, c:c+16]ᵀ"""
+    def generate(context, builder, signature, values):
+        code = Code(context, builder, to.dtype)
+        T, X = arrays(code, (to, x), [values[0], values[3]])
+        (i, j), (r, c), width = values[1:3], values[4:6], code.width
+        for down in range(0, 16, width):
+            for right in range(0, 16, width):
+                rows = [code.load(X.at(code.plus(r, down + k), code.plus(c, right))) for k in range(width)]
+                for n, register in enumerate(code.transposed(rows)):
+                    code.store(register, T.at(code.plus(i, right + n), code.plus(j, down)))
+        return context.get_dummy_value()
+    return types.void(to, i, j, x, r, c), generate
+
+
 def arrays(code, kinds, values):
     return [code.array(kind, value) for kind, value in zip(kinds, values)]
 
