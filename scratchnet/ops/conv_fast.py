@@ -63,7 +63,10 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
     y = np.empty((0, 1, 1, 1), dtype) if w is None else room_for(x, (F, plan.I, plan.J), lanes)
     dw = memory.empty((blocks if g is not None else 0, up(F), plan.filters * plan.pieces * plan.rows), dtype)     # block by block
     db = np.empty((len(dw), C if sum_x else F), dtype)
-    inputs = flat(x), flat(x_where, dtype), flat(g, dtype), flat(g_where, dtype), filters, no_bias(F, dtype) if b is None else b
+    starts = np.zeros((2, F), dtype)                           # of the sums that become y: the bias, or for parts of y, 0
+    if b is not None:
+        starts[0] = b
+    inputs = flat(x), flat(x_where, dtype), flat(g, dtype), flat(g_where, dtype), filters, starts
     outputs = flat(y), dw, db
     slopes = dtype.type(slope or 0), dtype.type(1 if after is None else after)
     by_blocks(correlate_blocks, blocks, plan, *inputs, *outputs, sum_x, *slopes)
@@ -89,7 +92,7 @@ def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_wher
     dw = memory.empty((blocks if x is not None else 0, up(F), plan.filters * plan.pieces * plan.rows), dtype)     # block by block
     db = np.empty((len(dw), F), dtype)
     inputs = (flat(g), flat(g_where, dtype), flat(x, dtype), nothing(dtype), plan.pack(w),
-              no_bias(C, dtype) if b is None else b)
+              zeros(C, dtype) if b is None else b, zeros(plan.rows, dtype))
     outputs = flat(dx), dw, db
     slopes = dtype.type(slope or 0), dtype.type(1 if after is None else after)
     by_blocks(transpose_blocks, blocks, plan, *inputs, *outputs, *slopes)
@@ -122,8 +125,8 @@ def nothing(dtype):
 
 
 @lru_cache
-def no_bias(channels, dtype):
-    return contiguous(np.zeros(channels, dtype))
+def zeros(n, dtype):
+    return contiguous(np.zeros(n, dtype))
 
 
 # ---- a block of sixteen images: into lanes, then product by product a few rows of y at a time, and back ----------------
@@ -133,25 +136,25 @@ def no_bias(channels, dtype):
 
 
 @jit
-def correlate_blocks(turn, blocks, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch,
+def correlate_blocks(turn, blocks, x, x_where, g, g_where, w, starts, y, dw, db, sum_x, slope, after, scratch,
                     sizes, layout, places, rooms, products, sums):
     block, fresh = first_turn(turn), True
     while block < blocks:
-        correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch, fresh, sizes, layout, places, rooms, products, sums)
+        correlate_block(block, x, x_where, g, g_where, w, starts, y, dw, db, sum_x, slope, after, scratch, fresh, sizes, layout, places, rooms, products, sums)
         block, fresh = next_turn(turn), False
 
 
 @jit
-def transpose_blocks(turn, blocks, g, g_where, x, nowhere, w, b, dx, dw, db, slope, after, scratch,
+def transpose_blocks(turn, blocks, g, g_where, x, nowhere, w, b, nothing, dx, dw, db, slope, after, scratch,
                     sizes, layout, places, rooms, products, sums):
     block, fresh = first_turn(turn), True
     while block < blocks:
-        transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, after, scratch, fresh, sizes, layout, places, rooms, products, sums)
+        transpose_block(block, g, g_where, x, nowhere, w, b, nothing, dx, dw, db, slope, after, scratch, fresh, sizes, layout, places, rooms, products, sums)
         block, fresh = next_turn(turn), False
 
 
 @jit
-def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope, after, scratch, fresh,
+def correlate_block(block, x, x_where, g, g_where, w, starts, y, dw, db, sum_x, slope, after, scratch, fresh,
                     sizes, layout, places, rooms, products, sums):
     """y = w · im2col(x) + b  and/or  dw[block] = g · im2col(x)ᵀ"""
     image, out, above, cols = divide(scratch, fresh, sizes, places, rooms)
@@ -160,10 +163,6 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
     in_place = want_y and y.shape[2] == 16 * I * J and len(sums) == 0
     if in_place:                                               # y stays in lanes, and the product may write there
         out = Lanes(y[block], out.at)
-    if want_y:
-        fill(out, b, I * J)
-        for place, _, _, count in sums:
-            out.array[:, 16 * place * J:16 * (place + count) * J] = 0
     if want_dw:
         load(above, g, zero, F, block, g_where, slope)
         dw[block] = 0
@@ -177,12 +176,12 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
         if want_dw and sum_x:
             sum_rows(image, db[block, first:last], image.array.shape[1] // 16 - 1)
         cols[(last - first) * taps * L:rows] = 0
-        for start, less, step, place, count, filter in products:
+        for start, less, step, place, count, filter, add in products:
             for done in range(0, count, chunk):
                 n, here = min(chunk, count - done), (place + done) * J
                 im2col(image.array, cols, layout, last - first, taps, start + step * done, less, step, n)
                 if want_y:
-                    product(w[piece, filter], cols, out.array, zero, here, n * J, zero == 0)
+                    product(w[piece, filter, :F], cols, out.array, zero, here, n * J, add + piece > 0, starts[0 if place < I else 1])
                 if want_dw:
                     product_transposed(above.array, cols, dw[block], here, (filter * len(w) + piece) * rows, n * J)
     if want_y:
@@ -195,7 +194,7 @@ def correlate_block(block, x, x_where, g, g_where, w, b, y, dw, db, sum_x, slope
 
 
 @jit
-def transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, after, scratch, fresh,
+def transpose_block(block, g, g_where, x, nowhere, w, b, nothing, dx, dw, db, slope, after, scratch, fresh,
                     sizes, layout, places, rooms, products, sums):
     """dx = col2im(wᵀ · g) + b  and, if x has images,  dw[block] = g · im2col(x)ᵀ"""
     image, _, above, cols = divide(scratch, fresh, sizes, places, rooms)
@@ -212,16 +211,16 @@ def transpose_block(block, g, g_where, x, nowhere, w, b, dx, dw, db, slope, afte
             clear(image.array[:last - first], places[1])       # of what col2im left there
             load(image, x, first, last, block, nowhere, slope)
             cols[(last - first) * taps * L:rows] = 0
-            for start, less, step, place, count, filter in products:
+            for start, less, step, place, count, filter, _ in products:
                 for done in range(0, count, chunk):
                     n = min(chunk, count - done)
                     im2col(image.array, cols, layout, last - first, taps, start + step * done, less, step, n)
                     product_transposed(above.array, cols, dw[block], (place + done) * J, (filter * len(w) + piece) * rows, n * J)
         fill(image, b[first:last], image.array.shape[1] // 16 - 1)
-        for start, less, step, place, count, filter in products:
+        for start, less, step, place, count, filter, _ in products:
             for done in range(0, count, chunk):
                 n = min(chunk, count - done)
-                product(w[piece, filter].T, above.array[:F], cols, (place + done) * J, zero, n * J, zero > 0)
+                product(w[piece, filter].T, above.array[:F], cols, (place + done) * J, zero, n * J, zero > 0, nothing)
                 col2im(cols, image.array, layout, last - first, taps, start + step * done, less, step, n)
         store(image, dx, first, last, block, after)
 

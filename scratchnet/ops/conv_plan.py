@@ -61,7 +61,8 @@ class Plan:
         self.channels = up(-(-C // -(-C // most)), 4 // gcd(4, self.taps * L)) if C > most else C
         self.rows = up(self.channels * self.taps * L)
         self.pieces = -(-C // self.channels)
-        longest = max(rows for _, _, _, _, rows, _ in products)
+        products = with_first(products, places)
+        longest = max(rows for _, _, _, _, rows, *_ in products)
         chunk = min(longest, max(1, RUN // (LANES * J * dtype.itemsize)))  # rows of y at a time
         image = room(0, self.channels, height * t * width)
         out = room(image[-1], F, places * J)
@@ -176,3 +177,15 @@ def in_pairs(I, K, s, p, H, pairs):
         add(0, k, 0, I - I // 2, k)
         add(1, k, 0, I // 2, k)
     return products, list(sums.values()), np.array(place)
+
+
+def with_first(products: list, places: int) -> list:
+    """Each product, and whether it adds to what an earlier one left in its places (1) or is the first there (0)."""
+    found, touched = [], np.zeros(places, bool)
+    for start, less, step, place, count, filter in products:
+        rows = touched[place:place + count]
+        cuts = [0, *(1 + np.flatnonzero(rows[1:] != rows[:-1])), count]    # mostly none: all are the first there, or none is
+        for a, b in zip(cuts, cuts[1:]):
+            found.append((start + step * a, less, step, place + a, b - a, filter, int(rows[a])))
+        touched[place:place + count] = True
+    return found

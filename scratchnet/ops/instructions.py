@@ -100,9 +100,11 @@ class Code:
     def value(self, variable):
         return self.builder.load(variable)
 
-    def choose(self, wanted, value, other=None):
-        """The value, or the other one, zeros if there is none."""
-        return self.builder.select(wanted, value, self.zero if other is None else other)
+    def set(self, variable, value):
+        self.builder.store(value, variable)
+
+    def choose(self, wanted, value, other):
+        return self.builder.select(wanted, value, other)
 
     def spread(self, number):
         """A number, in all places of a register."""

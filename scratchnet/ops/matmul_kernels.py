@@ -74,13 +74,14 @@ def rows_times(a, b, turned=False):
     y, blocks = memory.empty((R, S), a.dtype), -(-R // height) * -(-S // width)
 
     def work(todo):
-        rows_times_blocks(todo.turn, todo.blocks, a, b, turned, y, height, width, depth, buffer(depth, width, a.dtype))
+        b_block, nothing = buffer(depth, width, a.dtype), np.zeros(height, a.dtype)
+        rows_times_blocks(todo.turn, todo.blocks, a, b, turned, y, height, width, depth, b_block, nothing)
     parallel(work, blocks)
     return y
 
 
 @jit
-def rows_times_blocks(turn, blocks, a, b, turned, y, height, width, depth, b_block):
+def rows_times_blocks(turn, blocks, a, b, turned, y, height, width, depth, b_block, nothing):
     """y[r:r+height, s:s+width] = a[r:r+height] · b[:, s:s+width] for each block (r, s) that is this thread's."""
     (R, K), S, zero = a.shape, y.shape[1], np.int64(0)         # for a literal 0, Numba would compile `product` once more
     block = first_turn(turn)
@@ -93,7 +94,7 @@ def rows_times_blocks(turn, blocks, a, b, turned, y, height, width, depth, b_blo
                 copy_turned(b, s, k, columns, d, b_block)
             else:
                 copy(b, k, s, d, columns, b_block)
-            product(a[r:rows, k:k + d], b_block[:d], y[r:rows], zero, s // 16, columns // 16, k > 0)
+            product(a[r:rows, k:k + d], b_block[:d], y[r:rows], zero, s // 16, columns // 16, k > 0, nothing)
         block = next_turn(turn)
 
 

@@ -20,24 +20,28 @@ from numba import types
 from .instructions import Code
 
 
-def product(typing, a, b, y, b0, y0, n, add):
-    """y[:, y0:y0+n] = a · b[:, b0:b0+n], or += if add: column by column of tiles, so that their part of b stays in the L1 cache."""
+def product(typing, a, b, y, b0, y0, n, add, start):
+    """y[:, y0:y0+n] = start + a · b[:, b0:b0+n]: column by column of tiles, so that their part of b stays in the L1 cache."""
     def generate(context, builder, signature, values):
         code = Code(context, builder, a.dtype)
-        A, B, Y = (code.array(*one) for one in zip((a, b, y), values))
+        A, B, Y, S = (code.array(*one) for one in zip((a, b, y, start), [*values[:3], values[7]]))
         b0, y0, n = (code.pixels(value) for value in values[3:6])
         many = code.registers == 32
         for wide, j in code.pieces(n, (3, 2, 1), code.width):
             for tall, m in code.pieces(A.length, (8, 4, 1) if many else (4, 1)):
-                tile(code, A, B, Y, m, tall, code.plus(b0, j), code.plus(y0, j), wide, values[6])
+                tile(code, A, B, Y, m, tall, code.plus(b0, j), code.plus(y0, j), wide, values[6], S)
         return context.get_dummy_value()
-    return types.void(a, b, y, b0, y0, n, add), generate
+    return types.void(a, b, y, b0, y0, n, add, start), generate
 
 
-def tile(code, a, b, y, m, tall, in_b, in_y, wide, add):
+def tile(code, a, b, y, m, tall, in_b, in_y, wide, add, start):
     """`tall` rows of y from m on, `wide` registers of each from column in_y on."""
     places = [[y.at(code.plus(m, r), code.plus(in_y, v * code.width)) for v in range(wide)] for r in range(tall)]
-    sums = [[code.variable(code.choose(add, code.load(place))) for place in row] for row in places]
+    sums = [[code.variable(code.load_spread(start.at(code.plus(m, r)))) for _ in range(wide)] for r in range(tall)]
+    with code.builder.if_then(add):
+        for r in range(tall):
+            for v in range(wide):
+                code.set(sums[r][v], code.load(places[r][v]))
     for _, p in code.pieces(b.length, (1,)):
         row = [code.load(b.at(p, code.plus(in_b, v * code.width))) for v in range(wide)]
         for r in range(tall):
