@@ -21,6 +21,8 @@ def adam_step(p, m, v, g, beta1, beta2, lr, grow, eps):
 def adam_step_fast(p, m, v, g, beta1, beta2, lr, grow, eps):
     flat = [a.reshape(-1) for a in (p, m, v, g)]
     settings = [p.dtype.type(s) for s in (beta1, 1 - beta1, beta2, 1 - beta2, lr, grow, eps)]
+    if p.size <= BLOCK:                         # as most are: a network has many small ones
+        return adam_loop(*flat, *settings)
 
     def work(todo):
         for block in todo:

@@ -27,8 +27,8 @@ from ..kernel import jit
 from .conv_checks import out_size
 from .lanes import LANES, room, up
 
-RUN = 4096            # bytes of a row of cols used at a time, at most: 8 to 12 such rows fill the L1 cache
-ROWS = 96             # rows of cols at a time, at most: 96 × 4096 bytes stay in the L2 cache
+RUN = 8192            # bytes of a row of cols at a time, at most
+ROWS = 64             # rows of cols at a time, at most: 64 × 8192 bytes stay in the L2 cache
 PAIRED = 48           # rows of cols of one tap, at least, to work in pairs: with fewer the sums cost more than they save
 
 
