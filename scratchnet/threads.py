@@ -74,7 +74,7 @@ class Todo:
     which take their turns by themselves (turns.py)."""
 
     def __init__(self, blocks: int, bell: np.ndarray):
-        self.blocks, self.numbers, self.turn = blocks, iter(range(blocks)), Turn(bell, np.zeros(1, np.int64))
+        self.numbers, self.turn = iter(range(blocks)), Turn(blocks, bell, np.zeros(1, np.int64))
 
     def __iter__(self) -> Iterator[int]:
         self.turn.bell[0] += 1
@@ -84,7 +84,7 @@ class Todo:
         """Nothing is left to hand out."""
         for _ in self.numbers:
             pass
-        self.turn.taken[0] = self.blocks
+        self.turn.taken[0] = self.turn.blocks
 
 
 def parallel(work: Callable[[Todo], None], blocks: int) -> None:

@@ -1,7 +1,7 @@
 """Whose turn it is: compiled loops that are shared among threads hand out their blocks themselves.
 
     block = first_turn(turn)
-    while block < blocks:
+    while block < turn.blocks:
         …
         block = next_turn(turn)
 
@@ -17,6 +17,7 @@ from .kernel import jit
 
 class Turn(NamedTuple):
     """Of one shared loop (threads.Todo)."""
+    blocks: int
     bell: np.ndarray                            # rung when the loop begins: threads that look for it are awake in time
     taken: np.ndarray                           # how many blocks are taken
 

@@ -22,7 +22,7 @@ from ..threads import parallel
 from ..turns import first_turn, next_turn
 from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_dx_dw_db, conv_y, conv_y_dw_db
 from .conv_plan import Plan
-from .lanes import LANES, Lanes, clear, fill, lanes_in, load, relu, store, sum_rows, up
+from .lanes import LANES, Lanes, clear, fill, lanes_in, load, matrix_in, relu, store, sum_rows, up
 from .products import product, product_transposed
 
 # ---- the kernels: blocks of images, spread over the threads ------------------------------------------
@@ -100,8 +100,8 @@ def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_wher
 
 
 def by_blocks(run, blocks: int, plan: Plan, *args) -> None:
-    """run(block, …) for each, in parallel; each thread has scratch memory of its own."""
-    parallel(lambda todo: run(todo.turn, todo.blocks, *args, plan.scratch(), *plan.facts), blocks)
+    """run(turn, …) in each thread, with scratch memory of its own."""
+    parallel(lambda todo: run(todo.turn, *args, plan.scratch(), plan.facts), blocks)
 
 
 def blocks_of(x) -> int:
@@ -130,33 +130,33 @@ def zeros(n, dtype):
 
 
 # ---- a block of sixteen images: into lanes, then product by product a few rows of y at a time, and back ----------------
-# A product and a sum: as in conv_plan.in_pairs.  x_where, g_where, sum_x, slope and after: as in `correlate`.
-# nowhere: no images, for an x that no ReLU stands behind.  fresh: the scratch memory has just been lent, and holds no
-# zeros yet.  zero, zero == 0, zero > 0: for a literal 0, True or False, Numba would compile what gets it once more.
+# A product and a sum: as in conv_plan.in_pairs and with_first.  x_where, g_where, sum_x, slope and after: as in `correlate`.
+# nowhere: no images, for an x that no ReLU stands behind.  nothing: zeros, what a product without a bias starts from.
+# fresh: the scratch memory has just been lent, and holds no zeros yet.  zero, zero > 0: for a literal 0 or False, Numba would
+# compile what gets it once more.
 
 
 @jit
-def correlate_blocks(turn, blocks, x, x_where, g, g_where, w, starts, y, dw, db, sum_x, slope, after, scratch,
-                    sizes, layout, places, rooms, products, sums):
+def correlate_blocks(turn, *args):
+    """correlate_block for each block that is this thread's."""
     block, fresh = first_turn(turn), True
-    while block < blocks:
-        correlate_block(block, x, x_where, g, g_where, w, starts, y, dw, db, sum_x, slope, after, scratch, fresh, sizes, layout, places, rooms, products, sums)
+    while block < turn.blocks:
+        correlate_block(block, fresh, *args)
         block, fresh = next_turn(turn), False
 
 
 @jit
-def transpose_blocks(turn, blocks, g, g_where, x, nowhere, w, b, nothing, dx, dw, db, slope, after, scratch,
-                    sizes, layout, places, rooms, products, sums):
+def transpose_blocks(turn, *args):
     block, fresh = first_turn(turn), True
-    while block < blocks:
-        transpose_block(block, g, g_where, x, nowhere, w, b, nothing, dx, dw, db, slope, after, scratch, fresh, sizes, layout, places, rooms, products, sums)
+    while block < turn.blocks:
+        transpose_block(block, fresh, *args)
         block, fresh = next_turn(turn), False
 
 
 @jit
-def correlate_block(block, x, x_where, g, g_where, w, starts, y, dw, db, sum_x, slope, after, scratch, fresh,
-                    sizes, layout, places, rooms, products, sums):
+def correlate_block(block, fresh, x, x_where, g, g_where, w, starts, y, dw, db, sum_x, slope, after, scratch, facts):
     """y = w · im2col(x) + b  and/or  dw[block] = g · im2col(x)ᵀ"""
+    sizes, layout, places, rooms, products, sums = facts
     image, out, above, cols = divide(scratch, fresh, sizes, places, rooms)
     (C, F, I, chunk, channels, rows, taps), J, L, zero = sizes, layout[2], layout[3], np.int64(0)
     want_y, want_dw = len(y) > 0, len(g) > 0
@@ -181,7 +181,8 @@ def correlate_block(block, x, x_where, g, g_where, w, starts, y, dw, db, sum_x, 
                 n, here = min(chunk, count - done), (place + done) * J
                 im2col(image.array, cols, layout, last - first, taps, start + step * done, less, step, n)
                 if want_y:
-                    product(w[piece, filter, :F], cols, out.array, zero, here, n * J, add + piece > 0, starts[0 if place < I else 1])
+                    product(w[piece, filter, :F], cols, out.array, zero, here, n * J, add + piece > 0,
+                            starts[0 if place < I else 1])
                 if want_dw:
                     product_transposed(above.array, cols, dw[block], here, (filter * len(w) + piece) * rows, n * J)
     if want_y:
@@ -194,9 +195,9 @@ def correlate_block(block, x, x_where, g, g_where, w, starts, y, dw, db, sum_x, 
 
 
 @jit
-def transpose_block(block, g, g_where, x, nowhere, w, b, nothing, dx, dw, db, slope, after, scratch, fresh,
-                    sizes, layout, places, rooms, products, sums):
+def transpose_block(block, fresh, g, g_where, x, nowhere, w, b, nothing, dx, dw, db, slope, after, scratch, facts):
     """dx = col2im(wᵀ · g) + b  and, if x has images,  dw[block] = g · im2col(x)ᵀ"""
+    sizes, layout, places, rooms, products, sums = facts
     image, _, above, cols = divide(scratch, fresh, sizes, places, rooms)
     (C, F, I, chunk, channels, rows, taps), J, L, zero, want_dw = sizes, layout[2], layout[3], np.int64(0), len(dw) > 0
     load(above, g, zero, F, block, g_where, slope)
@@ -215,7 +216,8 @@ def transpose_block(block, g, g_where, x, nowhere, w, b, nothing, dx, dw, db, sl
                 for done in range(0, count, chunk):
                     n = min(chunk, count - done)
                     im2col(image.array, cols, layout, last - first, taps, start + step * done, less, step, n)
-                    product_transposed(above.array, cols, dw[block], (place + done) * J, (filter * len(w) + piece) * rows, n * J)
+                    product_transposed(above.array, cols, dw[block], (place + done) * J, (filter * len(w) + piece) * rows,
+                                       n * J)
         fill(image, b[first:last], image.array.shape[1] // 16 - 1)
         for start, less, step, place, count, filter, _ in products:
             for done in range(0, count, chunk):
@@ -228,9 +230,9 @@ def transpose_block(block, g, g_where, x, nowhere, w, b, nothing, dx, dw, db, sl
 @jit
 def divide(scratch, fresh, sizes, places, rooms):
     """The scratch memory as lanes of x, of y and of g, and as cols."""
-    F, channels, (at, border, pixels, none), (image, out, above, (start, rows, columns)) = sizes[1], sizes[4], places, rooms
+    F, channels, (at, border, pixels, none), (image, out, above, cols) = sizes[1], sizes[4], places, rooms
     return (lanes_in(scratch, image, channels, at, border, fresh), lanes_in(scratch, out, F, pixels, none, fresh),
-            lanes_in(scratch, above, F, pixels, none, fresh), scratch[start:start + rows * columns].reshape(rows, columns))
+            lanes_in(scratch, above, F, pixels, none, fresh), matrix_in(scratch, cols))
 
 
 @jit

@@ -64,11 +64,11 @@ class Plan:
         products = with_first(products, places)
         longest = max(rows for _, _, _, _, rows, *_ in products)
         chunk = min(longest, max(1, RUN // (LANES * J * dtype.itemsize)))  # rows of y at a time
-        image = room(0, self.channels, height * t * width)
-        out = room(image[-1], F, places * J)
-        above = room(out[-1], F, places * J)
-        cols = above[-1], self.rows, LANES * chunk * J + 16                # start, rows, columns
-        self.size = cols[0] + cols[1] * cols[2]                            # numbers of scratch memory
+        image = room(0, self.channels, LANES * height * t * width)
+        out = room(image[-1], F, LANES * places * J)
+        above = room(out[-1], F, LANES * places * J)
+        cols = room(above[-1], self.rows, LANES * chunk * J)
+        self.size = cols[-1]                                               # numbers of scratch memory
         self.facts = ((C, F, I, chunk, self.channels, self.rows, self.taps),                # sizes,
                       (t * width, width, J, L, t, d, e),                   # layout of a padded image,
                       (at, border, pixels, np.arange(0)),                  # places of pixels,

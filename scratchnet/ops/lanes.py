@@ -48,17 +48,26 @@ class Lanes(NamedTuple):
     at: np.ndarray                              # (pixels,) where each pixel of an image stands
 
 
-def room(start: int, channels: int, places: int) -> tuple:
-    """Where lanes stand in scratch memory, counted in numbers: (start, rows, columns, end)."""
-    rows, columns = up(channels), LANES * places + 16
+def room(start: int, rows: int, columns: int) -> tuple:
+    """Where a matrix stands in scratch memory, counted in numbers: (start, rows, columns, end).
+
+    Rows start at multiples of 64 bytes, and not at multiples of 4096, where lines of the cache collide.
+    """
+    rows, columns = up(rows), up(columns, 16) + 16
     return start, rows, columns, start + rows * columns
 
 
 @jit
-def lanes_in(scratch, place, channels, at, border, fresh):
-    """Lanes in this room.  fresh: with zeros where no pixel will be, at the places `border` and beyond the channels."""
+def matrix_in(scratch, place):
+    """The matrix in this room."""
     start, rows, columns, end = place
-    array = scratch[start:end].reshape(rows, columns)
+    return scratch[start:end].reshape(rows, columns)
+
+
+@jit
+def lanes_in(scratch, place, channels, at, border, fresh):
+    """The same as lanes.  fresh: with zeros where no pixel will be, at the places `border` and beyond the channels."""
+    array = matrix_in(scratch, place)
     if fresh:
         array[channels:] = 0
         clear(array[:channels], border)

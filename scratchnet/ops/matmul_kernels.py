@@ -75,17 +75,17 @@ def rows_times(a, b, turned=False):
 
     def work(todo):
         b_block, nothing = buffer(depth, width, a.dtype), np.zeros(height, a.dtype)
-        rows_times_blocks(todo.turn, todo.blocks, a, b, turned, y, height, width, depth, b_block, nothing)
+        rows_times_blocks(todo.turn, a, b, turned, y, height, width, depth, b_block, nothing)
     parallel(work, blocks)
     return y
 
 
 @jit
-def rows_times_blocks(turn, blocks, a, b, turned, y, height, width, depth, b_block, nothing):
+def rows_times_blocks(turn, a, b, turned, y, height, width, depth, b_block, nothing):
     """y[r:r+height, s:s+width] = a[r:r+height] · b[:, s:s+width] for each block (r, s) that is this thread's."""
     (R, K), S, zero = a.shape, y.shape[1], np.int64(0)         # for a literal 0, Numba would compile `product` once more
     block = first_turn(turn)
-    while block < blocks:
+    while block < turn.blocks:
         r, s = block // -(-S // width) * height, block % -(-S // width) * width
         rows, columns = min(r + height, R), min(width, S - s)
         for k in range(0, K, depth):
