@@ -41,6 +41,13 @@ def as_before(monkeypatch):
     sn.set_threads(before)
 
 
+def alone(block: int) -> threads.Todo:
+    """What hands out this block and no other, in Python or to compiled loops."""
+    todo = threads.Todo(block + 1, np.zeros(1, np.int64))
+    todo.numbers, todo.turn.taken[0] = iter([block]), block
+    return todo
+
+
 # ---- real shapes --------------------------------------------------------------------------------
 
 def real(name: str, N: int, dtype=np.float32) -> tuple:

@@ -14,7 +14,9 @@ pytest.importorskip("numba")
 
 import scratchnet as sn
 from scratchnet import meeting
-from scratchnet.threads import Pool, parallel
+from scratchnet.kernel import jit
+from scratchnet.threads import Pool, Todo, parallel
+from scratchnet.turns import first_turn, next_turn
 from tests.kernel_tools import as_before, python      # noqa: F401  as_before: for every test
 
 
@@ -89,10 +91,44 @@ except KeyboardInterrupt:
 
 
 def test_meeting_ends_when_the_number_is_there():
-    numbers = np.zeros(8, np.int64)
-    meeting.say_and_look_for(numbers, 3, 7, 3, 7, 10**15)      # looks that would take years
-    meeting.look_for(numbers, 3, 5, 10**15)
-    assert numbers.tolist() == [0, 0, 0, 7, 0, 0, 0, 0]
+    done, bell = np.zeros(1, np.int64), np.ones(1, np.int64)
+    meeting.say_and_listen(done, 7, bell, 0, 10**15)           # looks that would take years
+    meeting.look_for(done, 5, 10**15)
+    assert done[0] == 7 and bell[0] == 1
+    assert 500 <= meeting.looks() <= 10_000
+
+
+def test_K9_threads_take_every_turn_once():
+    """Compiled, while both are at it: a plain `taken[0] += 1` loses some."""
+    todo, seen = Todo(200_000, np.zeros(1, np.int64)), [np.zeros(200_000, np.int64) for _ in range(2)]
+    count_turns(Todo(1, todo.turn.bell).turn, seen[0][:1])     # compiled before the two begin
+    seen[0][:] = 0
+    several = [threading.Thread(target=count_turns, args=(todo.turn, own)) for own in seen]
+    for thread in several:
+        thread.start()
+    for thread in several:
+        thread.join()
+    assert (sum(seen) == 1).all() and todo.turn.taken[0] == 200_002
+
+
+@jit
+def count_turns(turn, seen):
+    block = first_turn(turn)
+    while block < turn.blocks:
+        seen[block] += 1
+        block = next_turn(turn)
+
+
+def test_K9_an_error_leaves_nothing_to_hand_out():
+    sn.set_threads(2)
+    taken = []
+
+    def work(todo):
+        taken.append(todo.turn.taken)
+        raise KeyError("planted")
+    with pytest.raises(KeyError):
+        parallel(work, 1000)
+    assert taken[0][0] >= 1000
 
 
 def test_K10_threads_without_numba():

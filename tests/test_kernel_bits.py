@@ -16,7 +16,7 @@ import scratchnet as sn
 from scratchnet.threads import parallel
 from scratchnet.models.kmeans_tiles import Rows
 from tests.conftest import size
-from tests.kernel_tools import NAMES, ROOT, as_before, bits, python, real      # noqa: F401  as_before: for every test
+from tests.kernel_tools import alone, NAMES, ROOT, as_before, bits, python, real      # noqa: F401  as_before: for every test
 
 
 each_kernel = pytest.mark.parametrize("name", NAMES)        # one without a row fails with a KeyError
@@ -69,7 +69,7 @@ def writes(work, blocks: int) -> list[np.ndarray]:
         for background in (3, -5):
             for a in arrays:
                 a[...] = background
-            work(iter([block]))
+            work(alone(block))
             for a, c in zip(arrays, changed):
                 c |= a != background
         for count, c in zip(counts, changed):
@@ -114,13 +114,14 @@ def test_K4_a_shared_sum_is_noticed():
 
 
 def test_K4_numba_starts_no_threads_and_is_used_in_one_place():
-    """Loops are compiled by kernel.py only, which gives each its options."""
+    """Loops are compiled by kernel.py only, which gives each its options; four files write instructions for it."""
+    users = {"kernel.py", "kernel_cache.py", "atomic.py", "instructions.py", "registers.py", "transposes.py"}
     for path in (ROOT / "scratchnet").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else \
                 [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if any(m.split(".")[0] == "numba" for m in modules):
-                assert path.name in ("kernel.py", "kernel_cache.py", "atomic.py", "instructions.py", "registers.py", "transposes.py") or "exercises" in path.parts, path
+                assert path.name in users or "exercises" in path.parts, path
     loops = [loop for loop, _ in compiled_loops() if loop.__module__.startswith("scratchnet.")]
     for name in NAMES:
         bits(name, real(name, 1))

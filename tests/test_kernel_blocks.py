@@ -13,7 +13,7 @@ from scratchnet.kernel import Kernel
 from scratchnet.threads import parallel
 from tests.conftest import size
 from tests.kernel_rows import each_kernel, large, run
-from tests.kernel_tools import as_before, forks, python      # noqa: F401  as_before: for every test
+from tests.kernel_tools import alone, as_before, forks, python      # noqa: F401  as_before: for every test
 
 
 @each_kernel
@@ -32,7 +32,7 @@ def test_K4_same_bits_in_whatever_order_the_blocks_are_done(name, monkeypatch):
     for order in (1, -1):
         def parallel(work, blocks):
             for block in range(blocks)[::order]:
-                work(iter([block]))
+                work(alone(block))
         for module in [m for n, m in sys.modules.items() if n.startswith("scratchnet.") and hasattr(m, "parallel")]:
             monkeypatch.setattr(module, "parallel", parallel)
         results.add(tuple(a.tobytes() for a in run(name, args, "numba")))

@@ -101,7 +101,10 @@ def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_wher
 
 def by_blocks(run, blocks: int, plan: Plan, *args) -> None:
     """run(turn, …) in each thread, with scratch memory of its own."""
-    parallel(lambda todo: run(todo.turn, *args, plan.scratch(), plan.facts), blocks)
+    def work(todo):
+        scratch = plan.scratch()                # has a name: were it given back during the call, a Ctrl-C would be lost in there
+        run(todo.turn, *args, scratch, plan.facts)
+    parallel(work, blocks)
 
 
 def blocks_of(x) -> int:
