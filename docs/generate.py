@@ -49,14 +49,17 @@ def api() -> str:
 
 
 def helpers(function) -> list:
-    """The functions of the same file that a fast kernel calls, the loops of any file, and what those call."""
+    """The functions of the same file that a fast kernel calls, the loops of any file, and what those call.
+
+    A loop may be not yet compiled, compiled, or an intrinsic by now.
+    """
     found, todo = [], [(function.__code__, function.__globals__)]
     while todo:
         code, scope = todo.pop(0)
         todo += [(c, scope) for c in code.co_consts if inspect.iscode(c)]
         for name in code.co_names:
             f = inspect.unwrap(scope.get(name))
-            loop = isinstance(scope.get(name), jit) or hasattr(scope.get(name), "py_func")     # not yet compiled, or compiled
+            loop = isinstance(scope.get(name), jit) or hasattr(scope.get(name), "py_func") or hasattr(scope.get(name), "_defn")
             if inspect.isfunction(f) and f not in found and (f.__module__ == function.__module__ or loop):
                 found.append(f)
                 todo.append((f.__code__, f.__globals__))

@@ -60,10 +60,12 @@ def njit(function, **options):
 
 
 def intrinsic(name: str, function):
-    """numba.extending.intrinsic "file.name", of the folder that this function is in."""
+    """numba.extending.intrinsic "file.name", of the folder that this function is in, whose place it takes."""
     file, _, name = name.partition(".")
     module = importlib.import_module(f"{function.__module__.rpartition('.')[0]}.{file}")
-    return numba.extending.intrinsic(getattr(module, name))
+    found = numba.extending.intrinsic(getattr(module, name))
+    found.__wrapped__ = function                # for inspect.unwrap: the loop, not what writes its instructions
+    return found
 
 
 class DiskCache:
@@ -132,9 +134,8 @@ def describe(value, within: tuple = ()) -> str:
         parts = [function.__module__, function.__qualname__, value.targetoptions, function.__code__,
                  function.__defaults__, cells, globals_of(function.__code__, function.__globals__)]
         return describe(parts, (*within, function))
-    if hasattr(value, "_defn"):                 # an intrinsic: all of the file that writes its instructions
-        module = sys.modules[value._defn.__module__]
-        return describe([value._defn.__name__, defined_in(vars(module), module.__name__)], within)
+    if hasattr(value, "_defn"):                 # an intrinsic: all of the files that write its instructions
+        return describe([value._defn.__name__, *files_of(value._defn.__module__)], within)
     if isinstance(value, CodeType):
         return describe([value.co_code, value.co_consts, value.co_names, value.co_varnames, value.co_freevars,
                          value.co_argcount, value.co_flags], within)
@@ -162,6 +163,18 @@ def globals_of(code: CodeType, scope: dict) -> dict:
         if isinstance(inner, CodeType):
             found.update(globals_of(inner, scope))
     return found
+
+
+def files_of(module: str) -> list[dict]:
+    """What this module defines, and those of its package that it takes names from."""
+    found, todo = {}, [module]
+    while todo:
+        name = todo.pop()
+        scope = vars(sys.modules[name])
+        found[name] = defined_in(scope, name)
+        origins = {getattr(value, "__module__", None) or "" for value in scope.values()}
+        todo += sorted({o for o in origins if o.partition(".")[0] == module.partition(".")[0]} - set(found) - set(todo))
+    return [found[name] for name in sorted(found)]
 
 
 def defined_in(scope: dict, module: str) -> dict:
