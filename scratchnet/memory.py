@@ -12,8 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 LEAST = 1 << 16                                 # bytes; malloc keeps smaller ones by itself
-shelf: dict[int, list[tuple[np.ndarray, int]]] = {}    # idle memory and its address, by size: powers of 2 (pages never touched
-                                                # cost nothing)
+shelf: dict[int, list[tuple[np.ndarray, int]]] = {}    # idle memory with its address, by size: powers of 2
 
 
 class Loan:

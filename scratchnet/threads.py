@@ -70,8 +70,8 @@ def set_threads(n: int) -> None:
 
 
 class Todo:
-    """Hands out the numbers 0 … blocks−1, each to one thread only: in Python, `for block in todo`, or else to compiled loops,
-    which take their turns by themselves (turns.py)."""
+    """Hands out the numbers 0 … blocks−1, each to one thread only: in Python, `for block in todo`, or else to compiled
+    loops, which take their turns by themselves (turns.py)."""
 
     def __init__(self, blocks: int, bell: np.ndarray):
         self.numbers, self.turn = iter(range(blocks)), Turn(blocks, bell, np.zeros(1, np.int64))

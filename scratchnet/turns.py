@@ -5,8 +5,8 @@
         …
         block = next_turn(turn)
 
-Handing them out in Python would stop both threads at the interpreter lock after each block; and what Python needs for it has
-left the caches by then: 10 microseconds a block, a DCGAN step had 128 of them.
+Handing them out in Python would stop both threads at the interpreter lock after each block, and what Python needs for it
+has left the caches by then: 10 microseconds a block, and a DCGAN step has 128.
 """
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class Turn(NamedTuple):
 
 @jit
 def first_turn(turn):
-    """The bell is rung here, in compiled code, where the caller has let go of the interpreter lock: who hears it finds it free."""
+    """The bell is rung here, where the caller has let go of the interpreter lock: who hears it finds the lock free."""
     add_one(turn.bell)
     return add_one(turn.taken)
 

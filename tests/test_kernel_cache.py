@@ -90,45 +90,6 @@ def test_K6_an_edit_of_a_loop_in_another_file(cache):
         assert (module.loop(3.0), compilations(module)) == (result, compiled)
 
 
-@pytest.mark.parametrize("file, old, new, result", [
-    ("package.instructions", "FACTOR = 2.0", "FACTOR = 3.0", 9),            # a constant of a file that the intrinsic's imports
-    ("package.instructions", "fmul(a, b)", "fadd(a, b)", 5),                # a function
-    ("package.instructions", "self.b.fmul(a, self.one)", "self.b.fadd(a, self.one)", 8),      # a method
-    ("package.registers", "twice(code, values[0])", "twice(code, code.same(values[0]))", 6),  # the intrinsic itself
-])
-def test_K6_an_edit_of_an_intrinsic(cache, file, old, new, result):
-    """Its instructions are in the machine code of the loop that calls it, and what writes them may be spread over files."""
-    sources = {"package": "", "package.instructions": """
-FACTOR = 2.0
-class Code:
-    def __init__(self, b, number): self.b, self.one = b, number(1.0)
-    def same(self, a): return self.b.fmul(a, self.one)
-def twice(code, a): return product(code.b, code.same(a), a.type(FACTOR))
-def product(builder, a, b): return builder.fmul(a, b)
-""", "package.registers": """
-from numba import types
-from package.instructions import Code, twice
-def double(typing, a):
-    def generate(context, builder, signature, values):
-        code = Code(builder, values[0].type)
-        return twice(code, values[0])
-    return types.float64(types.float64), generate
-"""}
-    caller = """
-from scratchnet.kernel import jit
-@jit(intrinsic="registers.double")
-def double(a): return 2 * a
-@jit
-def loop(x): return double(x)
-"""
-    assert old in sources[file]
-    for version, expected, compiled in (({}, 6, 1), ({file: sources[file].replace(old, new)}, result, 1), ({}, 6, 0)):
-        for name, source in {**sources, **version}.items():
-            learner(source, name).__path__ = []
-        module = learner(caller, "package.loops")
-        assert (module.loop(3.0), compilations(module)) == (expected, compiled)
-
-
 def test_K6_equal_time_and_size_and_an_old_pyc(tmp_path):
     """As after reinstalling a wheel, or two edits within a second."""
     path, home = tmp_path / "learner.py", {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}

@@ -16,7 +16,9 @@ from scratchnet.kernel import as_written, jit
 from scratchnet.ops.lanes import into_lanes, into_lanes_where, out_of_lanes, sixteen, sixteen_leaky, sixteen_where
 from scratchnet.ops.matmul_kernels import turn_sixteen
 from scratchnet.ops.products import product, product_transposed
+from tests.cache_tools import compilations, learner
 from tests.kernel_tools import ROOT
+from tests.test_kernel_cache import cache      # noqa: F401  a fixture
 
 # One compiled loop for each intrinsic, which takes its place inside loops only; called from Python, the plain loop runs.
 
@@ -128,6 +130,47 @@ def special(rng, x):
     """A few of the numbers for which a product and a choice differ."""
     x.flat[rng.integers(0, x.size, 5)] = rng.choice([np.nan, np.inf, -np.inf, -0.0, 0.0], 5)
     return x
+
+
+# ---- edits --------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("file, old, new, result", [
+    ("package.instructions", "FACTOR = 2.0", "FACTOR = 3.0", 9),            # a constant of a file that its file imports
+    ("package.instructions", "fmul(a, b)", "fadd(a, b)", 5),                # a function
+    ("package.instructions", "self.b.fmul(a, self.one)", "self.b.fadd(a, self.one)", 8),      # a method
+    ("package.registers", "twice(code, values[0])", "twice(code, code.same(values[0]))", 6),  # the intrinsic itself
+])
+def test_K6_an_edit_of_an_intrinsic(cache, file, old, new, result):
+    """Its instructions are in the machine code of the loop that calls it, and what writes them may be spread over files."""
+    sources = {"package": "", "package.instructions": """
+FACTOR = 2.0
+class Code:
+    def __init__(self, b, number): self.b, self.one = b, number(1.0)
+    def same(self, a): return self.b.fmul(a, self.one)
+def twice(code, a): return product(code.b, code.same(a), a.type(FACTOR))
+def product(builder, a, b): return builder.fmul(a, b)
+""", "package.registers": """
+from numba import types
+from package.instructions import Code, twice
+def double(typing, a):
+    def generate(context, builder, signature, values):
+        code = Code(builder, values[0].type)
+        return twice(code, values[0])
+    return types.float64(types.float64), generate
+"""}
+    caller = """
+from scratchnet.kernel import jit
+@jit(intrinsic="registers.double")
+def double(a): return 2 * a
+@jit
+def loop(x): return double(x)
+"""
+    assert old in sources[file]
+    for version, expected, compiled in (({}, 6, 1), ({file: sources[file].replace(old, new)}, result, 1), ({}, 6, 0)):
+        for name, source in {**sources, **version}.items():
+            learner(source, name).__path__ = []
+        module = learner(caller, "package.loops")
+        assert (module.loop(3.0), compilations(module)) == (expected, compiled)
 
 
 # ---- other processors: fewer and shorter registers ----------------------------------------------------------

@@ -61,7 +61,7 @@ def correlate(x, w, b, g, size, stride, padding, dilation, *,
     plan = Plan(x.shape[1:4], F, size, stride, padding, dilation, dtype)
     filters = np.empty((plan.pieces, plan.filters, 0, 0), dtype) if w is None else plan.pack(w)
     y = np.empty((0, 1, 1, 1), dtype) if w is None else room_for(x, (F, plan.I, plan.J), lanes)
-    dw = memory.empty((blocks if g is not None else 0, up(F), plan.filters * plan.pieces * plan.rows), dtype)     # block by block
+    dw = memory.empty((blocks if g is not None else 0, up(F), plan.filters * plan.pieces * plan.rows), dtype)   # by block
     db = np.empty((len(dw), C if sum_x else F), dtype)
     starts = np.zeros((2, F), dtype)                           # of the sums that become y: the bias, or for parts of y, 0
     if b is not None:
@@ -89,7 +89,7 @@ def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_wher
     F, (C, *taps), blocks, dtype = g.shape[1], w.shape[1:], blocks_of(g), g.dtype
     plan = Plan((C, *size), F, tuple(taps), stride, padding, dilation, dtype)
     dx = room_for(g, (C, *size), lanes)
-    dw = memory.empty((blocks if x is not None else 0, up(F), plan.filters * plan.pieces * plan.rows), dtype)     # block by block
+    dw = memory.empty((blocks if x is not None else 0, up(F), plan.filters * plan.pieces * plan.rows), dtype)   # by block
     db = np.empty((len(dw), F), dtype)
     inputs = (flat(g), flat(g_where, dtype), flat(x, dtype), nothing(dtype), plan.pack(w),
               zeros(C, dtype) if b is None else b, zeros(plan.rows, dtype))
@@ -102,7 +102,7 @@ def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_wher
 def by_blocks(run, blocks: int, plan: Plan, *args) -> None:
     """run(turn, …) in each thread, with scratch memory of its own."""
     def work(todo):
-        scratch = plan.scratch()                # has a name: were it given back during the call, a Ctrl-C would be lost in there
+        scratch = plan.scratch()                # has a name: given back within the call, it would swallow a Ctrl-C
         run(todo.turn, *args, scratch, plan.facts)
     parallel(work, blocks)
 
@@ -135,8 +135,8 @@ def zeros(n, dtype):
 # ---- a block of sixteen images: into lanes, then product by product a few rows of y at a time, and back ----------------
 # A product and a sum: as in conv_plan.in_pairs and with_first.  x_where, g_where, sum_x, slope and after: as in `correlate`.
 # nowhere: no images, for an x that no ReLU stands behind.  nothing: zeros, what a product without a bias starts from.
-# fresh: the scratch memory has just been lent, and holds no zeros yet.  zero, zero > 0: for a literal 0 or False, Numba would
-# compile what gets it once more.
+# fresh: the scratch memory has just been lent, and holds no zeros yet.  zero, zero > 0: for a literal 0 or False, Numba
+# would compile what gets it once more.
 
 
 @jit

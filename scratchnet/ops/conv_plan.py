@@ -56,7 +56,7 @@ class Plan:
         places = I + sum(rows for *_, rows in sums)                        # for rows of y, and for sums of them
         pixels = (place[:, None] * J + np.arange(J)).ravel()               # where each pixel of y stands
 
-        # Pieces of whole channels, cut evenly; all but the last have a multiple of 4 rows of cols, as the products want them.
+        # Pieces of whole channels, cut evenly; all but the last have a multiple of 4 rows of cols, as dw wants them.
         most = max(1, ROWS // (self.taps * L))
         self.channels = up(-(-C // -(-C // most)), 4 // gcd(4, self.taps * L)) if C > most else C
         self.rows = up(self.channels * self.taps * L)

@@ -76,7 +76,8 @@ class Code:
         return self.builder.load(self.builder.bitcast(array.at(i), INT.as_pointer()))
 
     def pieces(self, total, sizes: tuple, unit: int = 1):
-        """(size, where it begins) of each piece: as many of the first size, in units, as fit into `total`, then of the next."""
+        """(size, where it begins) of each piece: as many of the first size, in units, as fit into `total`, then of the
+        next.  The body of the caller's `for` is written once for each size, as a loop."""
         start, build = INT(0), self.builder
         for size in sizes:
             length = INT(size * unit)

@@ -111,7 +111,7 @@ def load(lanes, x, first, last, block, y, slope):
 
 @jit
 def store(lanes, x, first, last, block, slope):
-    """x[16·block + k, c, q] = lanes[c - first, 16·at[q] + k]: load backwards; below 0 times `slope` (0: ReLU, 1: as it is)."""
+    """x[16·block + k, c, q] = lanes[c - first, 16·at[q] + k]: load backwards; below 0 times `slope`."""
     at, pixels, n = lanes.at, len(lanes.at), 16 * block
     for c in range(first, last):
         row = lanes.array[c - first]

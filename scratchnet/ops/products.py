@@ -11,7 +11,7 @@ from ..kernel import jit
 
 @jit(intrinsic="registers.product")
 def product(a, b, y, b0, y0, n, add, start):
-    """y[:, y0:y0+n] += a · b[:, b0:b0+n], or if not add, = start[:, None] + a · b.  b0, y0, n count pixels, 16 columns each."""
+    """y[:, y0:y0+n] += a · b[:, b0:b0+n]; if not add, = start[:, None] + a · b[…].  b0, y0, n count pixels, 16 columns each."""
     for m in range(len(a)):
         for j in range(16 * n):
             total = y[m, 16*y0 + j] if add else start[m]

@@ -2,16 +2,16 @@
 
 A processor adds and multiplies whole registers, sixteen float32 at once if they are 512 bits long, and has 32 of them.  A
 product is fast where its sums stay in registers until they are complete: then each number that is loaded serves several
-multiply-adds, and none has to be stored.  LLVM compiles a loop over arrays in that way only if it can prove that none of them
-lies on another, which for arrays of a caller it cannot.  So these two are written in LLVM's own instructions, and what is a
-Python loop below, as in `for r in range(tall)`, writes them out one after the other.
+multiply-adds, and none has to be stored.  LLVM compiles a loop over arrays in that way only if it can prove that none of
+them lies on another, which for arrays of a caller it cannot.  So these two are written in LLVM's own instructions
+(instructions.py), and what is a Python loop below, as in `for r in range(tall)`, writes them out one after the other.
 
     product             8 × 3 registers of y; for each p, 3 loads of b and 8 numbers of a serve 24 multiply-adds
     product_transposed  4 × 4 sums, one in each number of a register; 8 loads serve 16 multiply-adds
 
-The same loops over memory, as LLVM vectorised them, took 1.7 and 1.35 times as long (a Xeon with 512-bit registers, one core,
-of 220 GFLOP/s that its registers allow: 165 to 180 and 130 to 145).  Only what is said here is left to the compiler:
-multiply-adds may be fused (`contract`), so bits are the same in every call.
+The same loops over memory, as LLVM vectorised them, took 1.7 and 1.35 times as long (a Xeon with 512-bit registers, one
+core; of 220 GFLOP/s that its registers allow, these do 165 to 180 and 130 to 145).  The order of the sums is fixed here, so
+their bits are the same in every call; LLVM is allowed to fuse a product and a sum (`contract`), and nothing else.
 
 Source   Goto & van de Geijn 2008, Anatomy of high-performance matrix multiplication, ACM TOMS 34 (3).
 """
@@ -21,7 +21,7 @@ from .instructions import Code
 
 
 def product(typing, a, b, y, b0, y0, n, add, start):
-    """y[:, y0:y0+n] = start + a · b[:, b0:b0+n]: column by column of tiles, so that their part of b stays in the L1 cache."""
+    """y[:, y0:y0+n] = start + a · b[:, b0:b0+n]: tiles below each other, so that their part of b stays in the L1 cache."""
     def generate(context, builder, signature, values):
         code = Code(context, builder, a.dtype)
         A, B, Y, S = (code.array(*one) for one in zip((a, b, y, start), [*values[:3], values[7]]))
