@@ -45,7 +45,7 @@ HINTS = ("there are three marks: y at one place, what one place adds to dw, and 
 BACKGROUND = """
 This is a cross-correlation: mathematics would turn the filter round first, deep learning does not.  Every place
 adds to the same dw, so `=` instead of `+=` keeps the last place only; all gradients of shared weights are such
-sums.  The same loops over places, compiled by Numba, are scratchnet/ops/conv_fast.py; the three sums as one:
+sums.  The same loops over places, compiled by Numba, are scratchnet/ops/conv_blocks.py; the three sums as one:
 scratchnet/ops/conv.py.
 """
 
