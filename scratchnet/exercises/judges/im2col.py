@@ -91,7 +91,7 @@ HINTS = ("im2col gathers, col2im scatters: the same loop and the same slices, re
 BACKGROUND = """
 For every linear map A, ⟨u, A x⟩ = ⟨Aᵀu, x⟩: that is an exact test of a backward, without any step h, and scratchnet's
 convolutions are tested so.  im2col copies each pixel K·L times; that memory traffic is why scratchnet's own kernels
-(scratchnet/ops/conv_blocks.py) do without the copy.
+(scratchnet/ops/conv_blocks.py) copy a few channels and rows at a time, which never leave the cache.
 """
 
 WRONG = (
