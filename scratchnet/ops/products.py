@@ -13,11 +13,11 @@ from ..kernel import jit
 def product(a, b, y, b0, y0, n, add, start):
     """y[:, y0:y0+n] += a · b[:, b0:b0+n]; if not add, = start[:, None] + a · b[…].  b0, y0, n count pixels, 16 columns each."""
     for m in range(len(a)):
-        for j in range(16 * n):
-            total = y[m, 16*y0 + j] if add else start[m]
-            for p in range(len(b)):
-                total += a[m, p] * b[p, 16*b0 + j]
-            y[m, 16*y0 + j] = total
+        row = y[m, 16*y0:16*(y0 + n)]
+        if not add:
+            row[:] = start[m]
+        for p in range(len(b)):
+            row += a[m, p] * b[p, 16*b0:16*(b0 + n)]
 
 
 @jit(intrinsic="registers.product_transposed")
@@ -25,5 +25,4 @@ def product_transposed(a, b, y, a0, y0, n):
     """y[:, y0:] += a[:, a0:a0+n] · b[:, :n]ᵀ.  a0, n count pixels, sixteen columns each.  Rows of a, b: multiples of 4."""
     for f in range(len(a)):
         for p in range(len(b)):
-            for j in range(16 * n):
-                y[f, y0 + p] += a[f, 16*a0 + j] * b[p, j]
+            y[f, y0 + p] += (a[f, 16*a0:16*(a0 + n)] * b[p, :16*n]).sum()
