@@ -149,7 +149,7 @@ class jit:
 
     def __call__(self, *args):
         if not hasattr(self, "function"):       # @jit(flags=…): now comes the function itself
-            self.function, self.compiled = args[0], None
+            self.function, self.compiled, self.inside = args[0], None, None
             self.__doc__, self.__wrapped__ = self.function.__doc__, self.function
             jit.waiting.setdefault(id(self.function.__globals__), []).append(self)
             return self
@@ -161,17 +161,17 @@ class jit:
         """Hand every waiting loop of the file to Numba, which compiles it for the types of its first call."""
         scope = self.function.__globals__
         with jit.lock:                          # two threads may meet here
-            together = jit.waiting.get(id(scope), [])
-            for one in together:
-                one.machine_code, one.inside = one.versions()
-                scope[one.function.__name__] = one.inside
+            together, names = jit.waiting.get(id(scope), []), {}
+            versions = [one.versions() for one in together]
             for name, value in scope.items():
                 if isinstance(value, jit) and value not in together:       # imported from another file
                     if value.compiled is None:
                         value.compile()
-                    scope[name] = value.inside
-            for one in together:                # only now, when all names they call are in place
-                one.compiled = one.machine_code
+                    names[name] = value.inside
+            names.update((one.function.__name__, inside) for one, (_, inside) in zip(together, versions))
+            scope.update(names)                 # all at once: an interrupt leaves nothing half done
+            for one, (loop, inside) in zip(together, versions):            # only now, when all names they call are in place
+                one.compiled, one.inside = loop, inside
             jit.waiting.pop(id(scope), None)
 
     def versions(self) -> tuple[Callable, Callable]:
@@ -181,3 +181,11 @@ class jit:
         from .kernel_cache import intrinsic, njit
         loop = njit(self.function, nogil=True, fastmath=self.flags, error_model="numpy")
         return loop, loop if not self.intrinsic or as_written() else intrinsic(self.intrinsic, self.function)
+
+
+def _renew_lock() -> None:
+    jit.lock = threading.RLock()                # the thread that held it does not survive a fork
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)

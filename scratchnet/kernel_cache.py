@@ -10,7 +10,7 @@ Numba has a cache (`cache=True`), but not one for a package whose readers edit i
 
 Here each compiled loop is one file, named by a digest of all that its machine code follows from: bytecode
 and constants of the loop and of the loops it calls, argument types, Numba's settings and version, the
-processor.  An edit makes another name; nothing under the old name is wrong, it is only no longer asked
+processor; of an intrinsic, all of the files that write its instructions.  An edit makes another name; nothing under the old name is wrong, it is only no longer asked
 for.  A checksum in front finds damage; a damaged file counts as missing.  What cannot be kept is compiled
 in every run, and one line says so.
 
@@ -21,6 +21,7 @@ from __future__ import annotations
 import dis
 import hashlib
 import importlib
+import inspect
 import os
 import pickle
 import platform
@@ -81,8 +82,8 @@ class DiskCache:
 
     def load_overload(self, types, context):
         """The compiled loop for these argument types; None makes Numba compile it."""
-        with jit.lock:                          # not while another thread puts the names in place that this loop calls
-            pass
+        with jit.lock:                          # not while another thread puts the names in place that this loop calls; Numba
+            pass                                # holds its own lock here, so nothing may be compiled under jit.lock
         try:
             context.refresh()
             path = folder() / file_name(self.loop, types, context.codegen().magic_tuple())
@@ -181,13 +182,15 @@ def defined_in(scope: dict, module: str) -> dict:
     """{name: value or code} of the constants, functions and classes that are this module's own."""
     found = {}
     for name, value in scope.items():
-        if isinstance(value, (int, float, str, tuple)) and not name.startswith("__"):
-            found[name] = value
-        elif getattr(value, "__module__", None) == module:
-            if isinstance(value, FunctionType):
-                found[name] = [value.__code__, value.__defaults__]
-            elif isinstance(value, type):
+        value = inspect.unwrap(getattr(value, "fget", getattr(value, "__func__", value)))      # of a property, a static method
+        if isinstance(value, FunctionType):
+            if value.__module__ == module:
+                found[name] = [value.__code__, value.__defaults__, value.__kwdefaults__]
+        elif isinstance(value, type):
+            if value.__module__ == module:
                 found[name] = defined_in(vars(value), module)
+        elif not name.startswith("__") and not isinstance(value, ModuleType) and " at 0x" not in repr(value):
+            found[name] = repr(value)
     return found
 
 

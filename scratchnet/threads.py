@@ -91,7 +91,8 @@ def parallel(work: Callable[[Todo], None], blocks: int) -> None:
     """Run work(todo) in each thread: `todo` hands out the numbers 0 … blocks−1, each to one thread only.
 
     Blocks share no result, so who takes which one does not matter, and neither does the number of threads.
-    When this returns or raises, no thread is at work.
+    When this returns or raises, no thread is at work.  One thread does it all where loops run as they are written
+    (kernel.as_written).
     """
     global _pool
     count = min(threads, blocks)

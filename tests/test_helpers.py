@@ -17,7 +17,8 @@ from scratchnet import meeting
 from scratchnet.kernel import jit
 from scratchnet.threads import Pool, Todo, parallel
 from scratchnet.turns import first_turn, next_turn
-from tests.kernel_tools import as_before, python      # noqa: F401  as_before: for every test
+from tests.cache_tools import FRESH, SOURCE, X, learner
+from tests.kernel_tools import as_before, forks, python      # noqa: F401  as_before: for every test
 
 
 def test_K9_a_helper_that_comes_too_late_does_nothing():
@@ -176,3 +177,41 @@ parallel(lambda todo: [both.wait(60) for _ in todo], 2)         # a block for ea
 time.sleep(0.5)
 print(seen)
 """, NUMBA_CACHE_DIR=str(tmp_path), timeout=60).stdout == "{'MainThread'}\n"
+
+
+def test_K9_an_interrupt_while_names_are_put_in_place(monkeypatch):
+    """Ctrl-C between two loops of a file: none of them is reached before all that they call is there."""
+    module, versions = learner("from scratchnet.turns import add_one\n" + SOURCE), jit.versions
+
+    def interrupted(loop):
+        if loop.function.__name__ == "other":
+            raise KeyboardInterrupt
+        return versions(loop)
+    monkeypatch.setattr(jit, "versions", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        module.total(X)
+    assert isinstance(module.total, jit) and isinstance(module.helper, jit)
+    monkeypatch.undo()
+    assert module.total(X) == FRESH
+
+
+@forks
+def test_K9_a_child_does_not_wait_for_a_lock_that_nobody_holds():
+    assert "child 5.0" in python("""
+import os, threading, time
+import numpy as np
+from scratchnet.kernel import jit
+from tests.cache_tools import learner
+held = threading.Event()
+def hold():
+    with jit.lock:
+        held.set()
+        time.sleep(3600)
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+if os.fork() == 0:
+    print("child", learner("from scratchnet.kernel import jit\\n@jit\\ndef loop(x): return x + 2.0\\n").loop(3.0), flush=True)
+    os._exit(0)
+assert os.wait()[1] == 0
+os._exit(0)
+""", timeout=60).stdout

@@ -12,7 +12,8 @@ from hypothesis import given, strategies as st
 
 pytest.importorskip("numba")
 
-from scratchnet.kernel import as_written, jit
+from scratchnet import kernel_cache
+from scratchnet.kernel import jit
 from scratchnet.ops.lanes import into_lanes, into_lanes_where, out_of_lanes, sixteen, sixteen_leaky, sixteen_where
 from scratchnet.ops.matmul_kernels import turn_sixteen
 from scratchnet.ops.products import product, product_transposed
@@ -173,6 +174,39 @@ def loop(x): return double(x)
         assert (module.loop(3.0), compilations(module)) == (expected, compiled)
 
 
+WRITES = """
+import functools
+from scratchnet.kernel_cache import files_of as other_module
+TABLE, NUMBER = {"a": [1]}, 3
+def plain(x, *, more=1): return x
+@functools.cache
+def cached(): return 4
+class Writer:
+    @property
+    def width(self): return 5
+    @staticmethod
+    def count(): return 6
+"""
+
+
+@pytest.mark.parametrize("old, new", [("[1]", "[2]"), ("= {\"a\": [1]}, 3", "= {\"a\": [1]}, 4"),
+                                      ("more=1", "more=2"), ("return x", "return 2"), ("return 4", "return 5"),
+                                      ("return 5", "return 6"), ("return 6", "return 7")])
+def test_K6_whatever_is_edited_in_a_file_that_writes_instructions(old, new):
+    assert old in WRITES
+    first, second = (kernel_cache.describe(kernel_cache.files_of(learner(source, "writes").__name__))
+                     for source in (WRITES, WRITES.replace(old, new)))
+    assert first != second
+
+
+def test_numbers_of_two_kinds_are_refused():
+    """The instructions are for one dtype; read as another, its numbers would be any."""
+    one, other = np.ones((64, 64), np.float32), np.ones((64, 64))
+    for args in ((one, other, one), (other, one, one), (one, one, other)):
+        with pytest.raises(Exception, match="the instructions are for float"):
+            do_product(*args, 0, 0, 4, False, np.zeros(64, np.float32))
+
+
 # ---- other processors: fewer and shorter registers ----------------------------------------------------------
 
 AVX = "+avx2,+avx,+fma,+sse4.2,+sse4.1,+ssse3,+sse3,+sse2,+sse,+popcnt,+bmi,+bmi2,+f16c,+cx16,+cmov,+fxsr,+64bit,+mmx,+lzcnt"
@@ -187,8 +221,3 @@ def test_on_a_processor_of_another_kind(tests, cpu, features, tmp_path):
     env = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", *tests], cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:]
-
-
-def test_the_plain_loops_run_where_they_are_wanted():
-    """NUMBA_DISABLE_JIT=1 and NUMBA_BOUNDSCHECK=1: K5 runs all kernels so (test_kernel_modes.py)."""
-    assert not as_written()

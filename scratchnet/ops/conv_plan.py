@@ -13,7 +13,8 @@ out one letter gives all three operations, as in conv.py; for y, with m = (w₀ 
 
 The sums cost little: those of w are made once a call, those of x while im2col copies, those of g and y once a block.
 A 4×4 filter of stride 2 has two such pairs of taps, a 3×3 filter one.  (64 filters of 32×4×4, stride 2, 14×14 → 7×7:
-y 0.86 of the time, dx 0.87, dw 0.87.)  The price: an infinite pixel gives NaN, as ∞ − ∞ is none.
+y 0.86 of the time, dx 0.87, dw 0.87.)  The price: an infinite pixel gives NaN, as ∞ − ∞ is none; and
+a NaN in a filter does not reach what only its products with padding would give.
 
 Source  Winograd 1980, Arithmetic Complexity of Computations, F(2,2); Lavin & Gray 2016, arXiv:1509.09308.
 """
@@ -79,7 +80,7 @@ class Plan:
     def pack(self, w):
         """w (F,C,K,L) as matrices (pieces, filters, F, rows), with room for whole steps of `product`, which are left 0."""
         packed = memory.empty((self.pieces, self.filters, up(len(w)), self.rows), w.dtype)
-        if packed.size > self.filters * w.size // (w.shape[2] // self.taps):           # there is such room
+        if packed.size > self.filters * w.size // (w.shape[2] // self.taps):          # some places are only room
             packed[...] = 0
         pack_taps(w, packed, self.taps, self.channels, self.pairs)
         return packed

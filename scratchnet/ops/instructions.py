@@ -1,11 +1,13 @@
 """LLVM's instructions, in the few words that registers.py and transposes.py need.
 
-An intrinsic of Numba is a Python function that is called once, when a loop that uses it is compiled, and writes the
-instructions for its place.  All values below are names of numbers that will be there when these run.
+An intrinsic of Numba is a Python function that is called once, when a loop that uses it is compiled: with Numba's `typing`
+and the types of its arguments.  It returns the type of its result and a function `generate`, which writes the instructions
+for that place.  In `generate`, `values` stands for the numbers that the arguments will be when these instructions run.
 """
 from typing import NamedTuple
 
 from llvmlite import ir
+from numba import types
 from numba.core import cgutils
 
 INT, I32, BYTE = ir.IntType(64), ir.IntType(32), ir.IntType(8)
@@ -41,7 +43,7 @@ class Code:
 
     def __init__(self, context, builder, dtype):
         self.context, self.builder, self.number = context, builder, context.get_value_type(dtype)
-        self.bytes = dtype.bitwidth // 8
+        self.kind, self.bytes = dtype, dtype.bitwidth // 8
         length, self.registers = machine(context)
         self.width = length // self.bytes                      # numbers in a register
         self.register = ir.VectorType(self.number, self.width)
@@ -50,6 +52,9 @@ class Code:
     # ---- places and loops
 
     def array(self, kind, value) -> Array:
+        """Errors   TypeError, when the loop is compiled: numbers of another kind than this code is for."""
+        if kind.dtype not in (self.kind, types.int64):
+            raise TypeError(f"an array of {kind.dtype}, where the instructions are for {self.kind}")
         array = self.context.make_array(kind)(self.context, self.builder, value)
         strides = cgutils.unpack_tuple(self.builder, array.strides)
         if kind.layout == "C":
@@ -140,7 +145,7 @@ class Code:
         return self.builder.shuffle_vector(value, self.any, places(range(first, first + count)))
 
     def transposed(self, rows: list) -> list:
-        """As many registers as each has numbers: number j of register i becomes number i of register j.
+        """As many registers as each has numbers: number j of register i becomes number i of register j.  Changes `rows`.
 
         Blocks of 1, 2, 4, … numbers beside the diagonal change places with each other.
         """

@@ -121,7 +121,7 @@ def store(lanes, x, first, last, block, slope):
         elif pixels < 16 or n + 16 > len(x):
             store_some(row, at, x, n, c, slope)
         else:
-            for q in range(0, pixels, 16):
+            for q in range(0, pixels, 16):                     # as in `load`
                 out_of_lanes(row, at, min(q, pixels - 16), x, n, c, slope)
 
 
@@ -139,6 +139,7 @@ def load_some(lanes, at, x, n, c, y, slope):
 
 @jit
 def store_some(lanes, at, x, n, c, slope):
+    """Backwards."""
     for k in range(min(16, len(x) - n)):
         for q in range(len(at)):
             x[n + k, c, q] = leaky(lanes[16 * at[q] + k], slope)

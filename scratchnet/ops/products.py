@@ -2,9 +2,10 @@
 
     y = a · b        y[m,n] = Σ_p a[m,p] · b[p,n]            y = a · bᵀ        y[f,p] = Σ_n a[f,n] · b[p,n]
 
-Below they are in plain loops, to read, to step through (NUMBA_DISABLE_JIT=1) and to check bounds with (NUMBA_BOUNDSCHECK=1).
+Below they are in plain loops, to read, to step through (NUMBA_DISABLE_JIT=1) and to check bounds with (NUMBA_BOUNDSCHECK=1),
+set before Python starts.
 What runs is in registers.py: the same sums, which stay in the processor's registers until they are complete.  Whoever calls
-cuts its matrices into blocks that stay in the L2 cache, whose rows start at multiples of 64 bytes (lanes.buffer).
+cuts its matrices into blocks that stay in the L2 cache, whose rows start at multiples of 64 bytes (lanes.room, lanes.buffer).
 """
 from ..kernel import jit
 

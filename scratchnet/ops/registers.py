@@ -7,7 +7,8 @@ them lies on another, which for arrays of a caller it cannot.  So these two are 
 (instructions.py), and what is a Python loop below, as in `for r in range(tall)`, writes them out one after the other.
 
     product             8 × 3 registers of y; for each p, 3 loads of b and 8 numbers of a serve 24 multiply-adds
-    product_transposed  4 × 4 sums, one in each number of a register; 8 loads serve 16 multiply-adds
+    product_transposed  4 × 4 registers, each of partial sums of one y; 8 loads serve 16 multiply-adds
+                        (where there are 16 registers only: 4 × 3 and 2 × 4)
 
 The same loops over memory, as LLVM vectorised them, took 1.7 and 1.35 times as long (a Xeon with 512-bit registers, one
 core; of 220 GFLOP/s that its registers allow, these do 165 to 180 and 130 to 145).  The order of the sums is fixed here, so
@@ -21,7 +22,10 @@ from .instructions import Code
 
 
 def product(typing, a, b, y, b0, y0, n, add, start):
-    """y[:, y0:y0+n] = start + a · b[:, b0:b0+n]: tiles below each other, so that their part of b stays in the L1 cache."""
+    """y[:, y0:y0+n] += a · b[:, b0:b0+n]; if not add, = start[:, None] + a · b[…].  b0, y0, n count pixels, 16 columns each.
+
+    One tile below the other, so that their part of b stays in the L1 cache.
+    """
     def generate(context, builder, signature, values):
         code = Code(context, builder, a.dtype)
         A, B, Y, S = (code.array(*one) for one in zip((a, b, y, start), [*values[:3], values[7]]))

@@ -13,7 +13,8 @@ def into_lanes(typing, lanes, at, q, x, n, c):
     """lanes[16·at[q+i] + k] = x[n+k, c, q+i]  for sixteen pixels i of sixteen images k"""
     def generate(context, builder, signature, values):
         code = Code(context, builder, lanes.dtype)
-        images_to_lanes(code, *arrays(code, (lanes, at, x), values[:2] + values[3:4]), *values[2:3], *values[4:6])
+        L, A, X = arrays(code, (lanes, at, x), [values[0], values[1], values[3]])
+        images_to_lanes(code, L, A, X, values[2], values[4], values[5])
         return context.get_dummy_value()
     return types.void(lanes, at, q, x, n, c), generate
 
