@@ -210,13 +210,16 @@ def test_numbers_of_two_kinds_are_refused():
 # ---- other processors: fewer and shorter registers ----------------------------------------------------------
 
 AVX = "+avx2,+avx,+fma,+sse4.2,+sse4.1,+ssse3,+sse3,+sse2,+sse,+popcnt,+bmi,+bmi2,+f16c,+cx16,+cmov,+fxsr,+64bit,+mmx,+lzcnt"
+SSE = "+sse2,+sse,+fxsr,+mmx,+64bit,+cmov,+cx8"
+HERE = ["tests/test_registers.py", "-k", "not processor"]
+KERNELS = ["tests/test_kernels.py", "-k", "whole_numbers and (conv or matmul)"]
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64" if hasattr(os, "uname") else True, reason="another kind of processor")
-@pytest.mark.parametrize("cpu, features", [("haswell", AVX), ("x86-64", "+sse2,+sse,+fxsr,+mmx,+64bit,+cmov,+cx8")])
-@pytest.mark.parametrize("tests", [["tests/test_registers.py", "-k", "not processor"], pytest.param(
-    ["tests/test_kernels.py", "-k", "whole_numbers and (conv or matmul)"], marks=pytest.mark.full)])
-def test_on_a_processor_of_another_kind(tests, cpu, features, tmp_path):
+@pytest.mark.parametrize("cpu, features, tests", [
+    ("haswell", AVX, HERE), pytest.param("x86-64", SSE, HERE, marks=pytest.mark.full),
+    pytest.param("haswell", AVX, KERNELS, marks=pytest.mark.full), pytest.param("x86-64", SSE, KERNELS, marks=pytest.mark.full)])
+def test_on_a_processor_of_another_kind(cpu, features, tests, tmp_path):
     """Machine code for processors that this one can stand for."""
     env = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", *tests], cwd=ROOT, env=env, capture_output=True, text=True)
