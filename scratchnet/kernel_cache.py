@@ -9,10 +9,10 @@ Numba has a cache (`cache=True`), but not one for a package whose readers edit i
     - Where it finds no folder to write to, it raises; and it never removes anything.
 
 Here each compiled loop is one file, named by a digest of all that its machine code follows from: bytecode
-and constants of the loop and of the loops it calls, argument types, Numba's settings and version, the
-processor; of an intrinsic, all of the files that write its instructions.  An edit makes another name; nothing under the old name is wrong, it is only no longer asked
-for.  A checksum in front finds damage; a damaged file counts as missing.  What cannot be kept is compiled
-in every run, and one line says so.
+and constants of the loop and of the loops it calls, of an intrinsic all of the files that write its
+instructions, argument types, Numba's settings and version, the processor.  An edit makes another name;
+nothing under the old name is wrong, it is only no longer asked for.  A checksum in front finds damage; a
+damaged file counts as missing.  What cannot be kept is compiled in every run, and one line says so.
 
 The folder: $NUMBA_CACHE_DIR/scratchnet if that is set, else `kernels` in scratchnet's cache folder.
 """

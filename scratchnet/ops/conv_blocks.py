@@ -24,6 +24,7 @@ def correlate_blocks(turn, *args):
 
 @jit
 def transpose_blocks(turn, *args):
+    """transpose_block likewise.  One loop for both, given which to call, Numba would compile twice all the same."""
     block, fresh = first_turn(turn), True
     while block < turn.blocks:
         transpose_block(block, fresh, *args)

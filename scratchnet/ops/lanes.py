@@ -189,18 +189,21 @@ def out_of_lanes(lanes, at, q, x, n, c, slope):
 
 @jit(intrinsic="transposes.sixteen")
 def sixteen(to, a, x, b):
+    """One pixel of sixteen images, from one place in lanes to another."""
     for k in range(16):
         to[a + k] = x[b + k]
 
 
 @jit(intrinsic="transposes.sixteen_where")
 def sixteen_where(to, a, x, b, y, slope):
+    """The same, times `slope` where y is not above 0."""
     for k in range(16):
         to[a + k] = x[b + k] * (x.dtype.type(1) if y[b + k] > 0 else slope)
 
 
 @jit(intrinsic="transposes.sixteen_leaky")
 def sixteen_leaky(to, a, x, b, slope):
+    """The same, below 0 times `slope`."""
     for k in range(16):
         to[a + k] = leaky(x[b + k], slope)
 
