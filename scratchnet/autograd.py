@@ -121,7 +121,7 @@ def backward_steps(y: Tensor, g=None, *, retain_graph: bool = False, create_grap
         if g is None:
             continue
         if found is None and isinstance(node, Leaf):
-            node.grad = np.array(g) if node.grad is None else node.grad + g
+            node.grad = g if node.grad is None else node.grad + g
             node.loss = weakref.ref(y)
         elif found is not None and node in found:
             found[node] = g

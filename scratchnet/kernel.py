@@ -183,6 +183,24 @@ class jit:
         return loop, loop if not self.intrinsic or as_written() else intrinsic(self.intrinsic, self.function)
 
 
+def inner(loop: Callable) -> Callable:
+    """A @jit function as other loops call it."""
+    if not isinstance(loop, jit):
+        return loop
+    if loop.compiled is None:
+        loop.compile()
+    return loop.inside
+
+
+def around(loop: Callable, function: Callable) -> Callable:
+    """A function, made at run time, that calls this loop: compiled, and kept on disk under the loop's name."""
+    function.__name__ = loop.__name__
+    if not numba_found():
+        return function
+    from .kernel_cache import njit
+    return njit(function, nogil=True, error_model="numpy")
+
+
 def _renew_lock() -> None:
     jit.lock = threading.RLock()                # the thread that held it does not survive a fork
 

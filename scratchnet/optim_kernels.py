@@ -2,9 +2,9 @@
 import numpy as np
 
 from .kernel import jit, kernel
-from .threads import parallel
+from .threads import share_rows
 
-BLOCK = 1 << 18                                 # numbers that a thread takes at a time; small parameters are one block
+BLOCK = 1 << 15                                 # numbers that a thread takes at a time; small parameters are one block
 
 
 @kernel(writes=3)
@@ -21,18 +21,13 @@ def adam_step(p, m, v, g, beta1, beta2, lr, grow, eps):
 def adam_step_fast(p, m, v, g, beta1, beta2, lr, grow, eps):
     flat = [a.reshape(-1) for a in (p, m, v, g)]
     settings = [p.dtype.type(s) for s in (beta1, 1 - beta1, beta2, 1 - beta2, lr, grow, eps)]
-    if p.size <= BLOCK:                         # as most are: a network has many small ones
-        return adam_loop(*flat, *settings)
-
-    def work(todo):
-        for block in todo:
-            adam_loop(*(a[block * BLOCK:(block + 1) * BLOCK] for a in flat), *settings)
-    parallel(work, -(-p.size // BLOCK))
+    share_rows(adam_loop, p.size, BLOCK, *flat, *settings)
 
 
 @jit
-def adam_loop(p, m, v, g, beta1, rest1, beta2, rest2, lr, grow, eps):
+def adam_loop(first, last, p, m, v, g, beta1, rest1, beta2, rest2, lr, grow, eps):
     """The reference does nine passes and makes six arrays; this one is as fast as memory.  The same bits."""
+    p, m, v, g = p[first:last], m[first:last], v[first:last], g[first:last]
     for i in range(len(p)):
         m[i] = beta1 * m[i] + rest1 * g[i]
         v[i] = beta2 * v[i] + rest2 * (g[i] * g[i])

@@ -32,20 +32,27 @@ class Placement:
         self.home = os.sched_getaffinity(0) if current_processor() >= 0 else set()      # where they may run
         self.done: tuple = ()
 
-    @contextmanager
-    def apart(self):
-        """For the block the calling thread stays where it is, and the helpers elsewhere."""
+    def keep_off(self) -> int:
+        """Keep helpers off the processor that this thread runs on, and return it; −1: they cannot be kept off."""
         here = current_processor()
         if len(self.home) < 2 or here not in self.home:
+            return -1
+        if self.done != (here, len(self.helpers)):             # the caller has moved, or a helper is new
+            self.done = here, len(self.helpers)
+            for helper in self.helpers[:self.done[1]]:
+                move(helper.native_id, self.home - {here})
+        return here
+
+    @contextmanager
+    def apart(self):
+        """For the block the calling thread stays where it is, too."""
+        here = self.keep_off()
+        if here < 0:
             yield
             return
         mine = os.sched_getaffinity(0)
         try:
             move(0, {here})
-            if self.done != (here, len(self.helpers)):         # the caller has moved, or a helper is new
-                self.done = here, len(self.helpers)
-                for helper in self.helpers[:self.done[1]]:
-                    move(helper.native_id, self.home - {here})
             yield
         finally:
             move(0, mine)

@@ -1,8 +1,7 @@
-"""Threads: `parallel` shares the blocks of a kernel among them.
+"""Threads: `share` has them all take part in a compiled loop, `parallel` in a piece of Python.
 
 Plain Python threads: compiled loops let go of the interpreter lock, and nothing here can abort a process that
-forks or brings threads of its own.  Who waits for the other stays awake for half a millisecond (meeting.py): a
-training step has dozens of shared loops, many shorter than that, and a thread that sleeps takes 0.1 ms to wake.
+forks or brings threads of its own.  Helpers stay awake for a while after a loop, and look out for the next (meeting.py).
 """
 from __future__ import annotations
 
@@ -17,9 +16,9 @@ from typing import Callable, Iterator
 
 import numpy as np
 
+from . import turns
 from .kernel import as_written, numba_found
 from .placement import Placement
-from .turns import Turn
 
 
 def default_threads() -> int:
@@ -69,43 +68,88 @@ def set_threads(n: int) -> None:
         former.close()
 
 
+# Of both: blocks share no result, so who takes which one does not matter, and neither does the number of threads.
+# When they return or raise, no thread is at work.  Where loops run as they are written, one thread does it all.
+
+def share(loop: Callable, blocks: int, *args, threads: int | None = None) -> None:
+    """loop(turn, *args) in each thread.  It is compiled, and takes its blocks from `turn` (turns.py).
+
+    threads   no more than these, turn.thread < threads: where each has scratch memory of its own
+    Errors    RuntimeError if the loop raised one in any thread.
+    """
+    run_of(loop)(min(threads or thread_count(), blocks) - 1, blocks, *args)
+
+
+def share_rows(loop: Callable, rows: int, size: int, *args) -> None:
+    """loop(first, last, *args) for rows first … last−1, `size` of them at a time.  The same otherwise."""
+    blocks = -(-rows // size)
+    run_of(loop, "by_rows")(min(thread_count(), blocks) - 1, blocks, size, rows, *args)
+
+
+def run_of(loop: Callable, way: str = "") -> Callable:
+    """run(helpers, blocks, *args) for a loop(turn, *args); "by_rows": for what turns.by_rows makes of the loop."""
+    try:
+        return _runs[loop, way]
+    except KeyError:
+        return _runs.setdefault((loop, way), new_run(turns.by_rows(loop) if way else loop))
+
+
+_runs: dict[tuple[Callable, str], Callable] = {}
+
+
+def new_run(loop: Callable) -> Callable:
+    if as_written() or meeting_place() is None:
+        def plainly(helpers, blocks, *args):
+            taken, numbers = np.zeros(1, np.int64), itertools.count()
+            parallel(lambda todo: loop(turns.Turn(blocks, taken, next(numbers)), *args), helpers + 1)
+        return plainly
+    start = meeting_place().starter(loop)
+
+    def run(helpers, blocks, *args):
+        start(awake(helpers) if helpers > 0 else NOBODY, np.zeros(1, np.int64), blocks, *args)
+    return run
+
+
+NOBODY = np.zeros((0, 0), np.int64)
+
+
+def awake(count: int) -> np.ndarray:
+    """The mails of so many helpers, for compiled loops.  Those who were asleep are about to wake, and to look there."""
+    pool = the_pool()
+    for helper in pool.helpers(count):
+        if not helper.looks_out():
+            helper.jobs.put(NOTHING)
+    pool.placement.keep_off()
+    return pool.mails[:count]
+
+
 class Todo:
-    """Hands out the numbers 0 … blocks−1, each to one thread only: in Python, `for block in todo`, or else to compiled
-    loops, which take their turns by themselves (turns.py)."""
+    """Hands out the numbers 0 … blocks−1, each to one thread only."""
 
     def __init__(self, blocks: int, bell: np.ndarray):
-        self.numbers, self.turn = iter(range(blocks)), Turn(blocks, bell, np.zeros(1, np.int64))
+        self.numbers, self.bell = iter(range(blocks)), bell
 
     def __iter__(self) -> Iterator[int]:
-        self.turn.bell[0] += 1
+        self.bell[0] += 1                       # only now: helpers who hear it find the interpreter lock free, or soon
         return self.numbers                     # next() on it is atomic
 
     def end(self) -> None:
         """Nothing is left to hand out."""
         for _ in self.numbers:
             pass
-        self.turn.taken[0] = self.turn.blocks
 
 
 def parallel(work: Callable[[Todo], None], blocks: int) -> None:
-    """Run work(todo) in each thread: `todo` hands out the numbers 0 … blocks−1, each to one thread only.
-
-    Blocks share no result, so who takes which one does not matter, and neither does the number of threads.
-    When this returns or raises, no thread is at work.  One thread does it all where loops run as they are written
-    (kernel.as_written).
-    """
-    global _pool
+    """work(todo) in each thread: `todo` hands out the numbers 0 … blocks−1, each to one thread only."""
     count = min(threads, blocks)
     if count < 2 or as_written():
         return work(Todo(blocks, np.zeros(1, np.int64)))
-    with _change:
-        pool = _pool = _pool or Pool()
-    helpers = pool.helpers(count - 1)
+    pool = the_pool()
     with pool.placement.apart():
-        share(helpers, work, Todo(blocks, pool.bell))
+        do(work, Todo(blocks, pool.bell), pool.helpers(count - 1))
 
 
-def share(helpers: list[Helper], work: Callable, todo: Todo) -> None:
+def do(work: Callable, todo: Todo, helpers: list[Helper]) -> None:
     jobs: list[Job] = []
     try:
         for helper in helpers:
@@ -142,8 +186,11 @@ def wait_for(jobs: list[Job]) -> None:
 
 # ---- helpers ------------------------------------------------------------------------------------
 
+NOTHING = object()                              # a job that only wakes
+
+
 class Job:
-    """One helper's part in a shared loop."""
+    """One helper's part in Python."""
 
     def __init__(self, work: Callable, todo: Todo, helper: Helper):
         self.work, self.todo, self.helper, self.error = work, todo, helper, None
@@ -176,50 +223,56 @@ class Job:
 
 
 class Helper(threading.Thread):
-    """A thread that helps: takes its jobs from a queue, and looks out for the next one before it falls asleep there."""
+    """A thread that helps: takes its jobs from a queue; before it falls asleep there, looks out for compiled loops in its mail."""
 
-    def __init__(self, bell: np.ndarray):
+    def __init__(self, mail: np.ndarray, bell: np.ndarray):
         super().__init__(name="scratchnet", daemon=True)
         self.jobs, self.count = SimpleQueue(), itertools.count(1)
-        self.bell, self.done = bell, np.zeros(8, np.int64)     # when to look for a job; the number of the last one done
+        self.mail, self.bell, self.done = mail, bell, np.zeros(8, np.int64)      # the number of the last job done
         self.meeting = meeting_place()
-        self.say_and_look_awake(0)              # compiled here and now: not in the helper, while this thread forks
+        self.say_and_look_out(0)                # compiled here and now: not in the helper, while this thread forks
         self.start()
 
     def run(self) -> None:
+        done = 0
         while (job := self.jobs.get()) is not None:
-            job.run()
-            done = job.number
+            if job is not NOTHING:
+                job.run()
+                done = job.number
             del job                             # and with it the arrays of its loop
-            self.say_and_look_awake(done)
+            self.say_and_look_out(done)
+
+    def looks_out(self) -> bool:
+        """Whether it needs not be woken."""
+        return self.meeting is None or bool(self.mail[self.meeting.LOOKS_OUT])
 
     def look_awake_for(self, done: int) -> None:
         """The caller, for the end of a job."""
         if self.meeting:
             self.meeting.look_for(self.done, done, self.meeting.looks())
 
-    def say_and_look_awake(self, done: int) -> None:
-        """The helper: that this job is done, and for the next one."""
+    def say_and_look_out(self, done: int) -> None:
+        """The helper: that this job is done, and for what comes next."""
         if self.meeting:
             heard = int(self.bell[0])           # before the queue is looked at: who puts something there rings afterwards
             looks = self.meeting.looks() if self.jobs.empty() else 0
-            self.meeting.say_and_listen(self.done, done, self.bell, heard, looks)
+            self.meeting.say_and_listen(self.done, done, self.mail, self.bell, heard, looks)
 
 
 class Pool:
-    """The helpers."""
+    """The helpers, and a mail for each, which takes two lines of the cache: no helper waits for what is written for another."""
 
-    def __init__(self):
+    def __init__(self, most: int):
         self.crew: list[Helper] = []
-        self.bell = np.zeros(8, np.int64)
+        self.bell, self.mails = np.zeros(8, np.int64), np.zeros((most, 16), np.int64)
         self.placement, self.closed, self.lock = Placement(self.crew), False, threading.Lock()
 
     def helpers(self, count: int) -> list[Helper]:
         """So many, or fewer if the system grants no more threads; none of a pool that is closed."""
         with self.lock:
             try:
-                while len(self.crew) < count and not self.closed:
-                    self.crew.append(Helper(self.bell))
+                while len(self.crew) < min(count, len(self.mails)) and not self.closed:
+                    self.crew.append(Helper(self.mails[len(self.crew)], self.bell))
             except RuntimeError:                # Python is about to end, or this user has too many
                 pass
             return [] if self.closed else self.crew[:count]
@@ -232,6 +285,13 @@ class Pool:
                 helper.jobs.put(None)
             self.bell[0] += 1
             return self.crew
+
+
+def the_pool() -> Pool:
+    global _pool
+    with _change:
+        _pool = _pool or Pool(threads - 1)
+        return _pool
 
 
 def meeting_place():

@@ -1,6 +1,6 @@
-"""Whose turn it is: compiled loops that are shared among threads hand out their blocks themselves.
+"""Whose turn it is: compiled loops that are shared among threads (threads.share) hand out their blocks themselves.
 
-    block = first_turn(turn)
+    block = next_turn(turn)
     while block < turn.blocks:
         …
         block = next_turn(turn)
@@ -12,30 +12,36 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .kernel import jit
+from .kernel import around, inner, jit
 
 
 class Turn(NamedTuple):
-    """Of one shared loop (threads.Todo)."""
+    """Of one thread that takes part in a loop."""
     blocks: int
-    bell: np.ndarray                            # rung when the loop begins: threads that look for it are awake in time
-    taken: np.ndarray                           # how many blocks are taken
-
-
-@jit
-def first_turn(turn):
-    """The bell is rung here, where the caller has let go of the interpreter lock: who hears it finds the lock free."""
-    add_one(turn.bell)
-    return add_one(turn.taken)
+    taken: np.ndarray                           # how many of them are taken, by all threads
+    thread: int                                 # its number: 0 for the caller, who may find scratch memory by it
 
 
 @jit
 def next_turn(turn):
-    return add_one(turn.taken)
+    """A block that nobody has taken; turn.blocks or more: none is left."""
+    return add_one(turn.taken, 0)
+
+
+def by_rows(loop):
+    """Of a loop(first, last, *args) over rows, one that takes its turns: so many rows each."""
+    loop, next_block = inner(loop), inner(next_turn)
+
+    def turn_by_turn(turn, size, rows, *args):
+        block = next_block(turn)
+        while block < turn.blocks:
+            loop(block * size, min((block + 1) * size, rows), *args)
+            block = next_block(turn)
+    return around(loop, turn_by_turn)
 
 
 @jit(intrinsic="atomic.add_one")
-def add_one(numbers):
-    """numbers[0] += 1, in one go, whatever other threads do.  Returns what it was before."""
-    numbers[0] += 1
-    return numbers[0] - 1
+def add_one(numbers, i):
+    """numbers[i] += 1, in one go, whatever other threads do.  Returns what it was before."""
+    numbers[i] += 1
+    return numbers[i] - 1

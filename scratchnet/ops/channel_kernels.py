@@ -12,10 +12,10 @@ import numpy as np
 
 from .. import memory
 from ..kernel import jit, kernel
-from ..threads import parallel
+from ..threads import share_rows
 from .elementwise_kernels import back, leaky
 
-NUMBERS = 1 << 18                               # that a thread takes at a time
+NUMBERS = 1 << 16                               # that a thread takes at a time
 LANES = {"reassoc", "nsz", "contract"}
 
 
@@ -33,15 +33,10 @@ def per_channel(a, x):
     return a.reshape((-1,) + (1,) * (x.ndim - 2))
 
 
-def by_images(loop, *arrays) -> None:
-    """loop(*pieces), each piece some images of an array (N,C,…) seen as (N,C,pixels), in parallel."""
-    rows = [a.reshape(*a.shape[:2], math.prod(a.shape[2:])) for a in arrays]
-    images = max(1, NUMBERS * len(rows[0]) // max(1, rows[0].size))
-
-    def work(todo):
-        for block in todo:
-            loop(*(a[images * block:images * (block + 1)] for a in rows))
-    parallel(work, -(-len(rows[0]) // images))
+def by_images(loop, *arrays, of_channel=()) -> None:
+    """loop(first, last, *arrays, *of_channel) for the images first … last−1, arrays (N,C,…) seen as (N,C,pixels)."""
+    seen = [a.reshape(*a.shape[:2], math.prod(a.shape[2:])) for a in arrays]
+    share_rows(loop, len(seen[0]), max(1, NUMBERS * len(seen[0]) // max(1, seen[0].size)), *seen, *of_channel)
 
 
 @kernel
@@ -58,8 +53,8 @@ def channel_sum_fast(g):
 
 
 @jit(flags=LANES)
-def sum_loop(g, sums):
-    for n in range(g.shape[0]):
+def sum_loop(first, last, g, sums):
+    for n in range(first, last):
         for c in range(g.shape[1]):
             row, s = g[n, c], g.dtype.type(0)
             for i in range(len(row)):
@@ -78,15 +73,15 @@ def channel_dots(g, x, m, y=None, slope=0.0):
 def channel_dots_fast(g, x, m, y=None, slope=0.0):
     parts = np.empty((*x.shape[:2], 2), x.dtype)
     y, slope = (g, 1) if y is None else (y, slope)
-    by_images(lambda *rows: dots_loop(*rows, m, x.dtype.type(slope)), g, x, y, parts)
+    by_images(dots_loop, g, x, y, parts, of_channel=(m, x.dtype.type(slope)))
     sums, dots = parts.sum(axis=0).T
     return sums.copy(), dots.copy()
 
 
 @jit(flags=LANES)
-def dots_loop(g, x, y, parts, m, slope):
+def dots_loop(first, last, g, x, y, parts, m, slope):
     zero, one = x.dtype.type(0), x.dtype.type(1)
-    for n in range(x.shape[0]):
+    for n in range(first, last):
         for c in range(x.shape[1]):
             g_row, x_row, y_row, s, t = g[n, c], x[n, c], y[n, c], zero, zero
             for i in range(len(x_row)):
@@ -106,14 +101,14 @@ def channel_rest(g, x, m, a, b, t, y=None, slope=0.0):
 def channel_rest_fast(g, x, m, a, b, t, y=None, slope=0.0):
     dx = memory.empty(x.shape, x.dtype)
     y, slope = (g, 1) if y is None else (y, slope)
-    by_images(lambda *rows: rest_loop(*rows, m, a, b, t, x.dtype.type(slope)), g, x, y, dx)
+    by_images(rest_loop, g, x, y, dx, of_channel=(m, a, b, t, x.dtype.type(slope)))
     return dx
 
 
 @jit(flags={"contract"})
-def rest_loop(g, x, y, dx, m, a, b, t, slope):
+def rest_loop(first, last, g, x, y, dx, m, a, b, t, slope):
     zero, one = x.dtype.type(0), x.dtype.type(1)
-    for n in range(x.shape[0]):
+    for n in range(first, last):
         for c in range(x.shape[1]):
             g_row, x_row, y_row, d_row = g[n, c], x[n, c], y[n, c], dx[n, c]
             for i in range(len(x_row)):
@@ -145,8 +140,8 @@ def channel_moments_fast(x):
 
 
 @jit(flags=LANES)
-def moments_loop(x, parts):
-    for n in range(x.shape[0]):
+def moments_loop(first, last, x, parts):
+    for n in range(first, last):
         for c in range(x.shape[1]):
             row, s, q = x[n, c], x.dtype.type(0), x.dtype.type(0)
             for i in range(len(row)):
@@ -166,14 +161,14 @@ def channel_scale(x, m, a, b, slope=None):
 @channel_scale.fast
 def channel_scale_fast(x, m, a, b, slope=None):
     y = memory.empty(x.shape, x.dtype)
-    by_images(lambda *rows: scale_loop(*rows, m, a, b, x.dtype.type(1 if slope is None else slope)), x, y)
+    by_images(scale_loop, x, y, of_channel=(m, a, b, x.dtype.type(1 if slope is None else slope)))
     return y
 
 
 @jit(flags={"contract"})
-def scale_loop(x, y, m, a, b, slope):
+def scale_loop(first, last, x, y, m, a, b, slope):
     zero = x.dtype.type(0)
-    for n in range(x.shape[0]):
+    for n in range(first, last):
         for c in range(x.shape[1]):
             x_row, y_row = x[n, c], y[n, c]
             for i in range(len(x_row)):

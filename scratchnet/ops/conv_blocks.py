@@ -8,31 +8,31 @@ False, Numba would compile what gets it once more.
 import numpy as np
 
 from ..kernel import jit
-from ..turns import first_turn, next_turn
+from ..turns import next_turn
 from .lanes import Lanes, clear, fill, lanes_in, load, matrix_in, relu, store, sum_rows
 from .products import product, product_transposed
 
 
 @jit
-def correlate_blocks(turn, *args):
-    """correlate_block for each block that is this thread's."""
-    block, fresh = first_turn(turn), True
+def correlate_blocks(turn, scratch, *args):
+    """correlate_block for each block that is this thread's, in scratch memory of its own."""
+    block, fresh = next_turn(turn), True
     while block < turn.blocks:
-        correlate_block(block, fresh, *args)
+        correlate_block(block, scratch[turn.thread], fresh, *args)
         block, fresh = next_turn(turn), False
 
 
 @jit
-def transpose_blocks(turn, *args):
+def transpose_blocks(turn, scratch, *args):
     """transpose_block likewise.  One loop for both, given which to call, Numba would compile twice all the same."""
-    block, fresh = first_turn(turn), True
+    block, fresh = next_turn(turn), True
     while block < turn.blocks:
-        transpose_block(block, fresh, *args)
+        transpose_block(block, scratch[turn.thread], fresh, *args)
         block, fresh = next_turn(turn), False
 
 
 @jit
-def correlate_block(block, fresh, x, x_where, g, g_where, w, starts, y, dw, db, sum_x, slope, after, scratch, facts):
+def correlate_block(block, scratch, fresh, x, x_where, g, g_where, w, starts, y, dw, db, sum_x, slope, after, facts):
     """y = w · im2col(x) + b  and/or  dw[block] = g · im2col(x)ᵀ"""
     sizes, layout, places, rooms, products, sums = facts
     image, out, above, cols = divide(scratch, fresh, sizes, places, rooms)
@@ -73,7 +73,7 @@ def correlate_block(block, fresh, x, x_where, g, g_where, w, starts, y, dw, db, 
 
 
 @jit
-def transpose_block(block, fresh, g, g_where, x, nowhere, w, b, nothing, dx, dw, db, slope, after, scratch, facts):
+def transpose_block(block, scratch, fresh, g, g_where, x, nowhere, w, b, nothing, dx, dw, db, slope, after, facts):
     """dx = col2im(wᵀ · g) + b  and, if x has images,  dw[block] = g · im2col(x)ᵀ"""
     sizes, layout, places, rooms, products, sums = facts
     image, _, above, cols = divide(scratch, fresh, sizes, places, rooms)

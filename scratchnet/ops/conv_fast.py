@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import memory
 from ..kernel import contiguous
-from ..threads import parallel
+from ..threads import share, thread_count
 from .conv_blocks import correlate_blocks, transpose_blocks
 from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_dx_dw_db, conv_y, conv_y_dw_db
 from .conv_plan import Plan
@@ -98,12 +98,10 @@ def transpose(g, w, b, x, size, stride, padding, dilation, *, after=None, g_wher
     return dx, plan.unpack(dw, (F, C, *taps)), db.sum(axis=0)
 
 
-def by_blocks(run, blocks: int, plan: Plan, *args) -> None:
-    """run(turn, …) in each thread, with scratch memory of its own."""
-    def work(todo):
-        scratch = plan.scratch()                # has a name: given back within the call, it would swallow a Ctrl-C
-        run(todo.turn, *args, scratch, plan.facts)
-    parallel(work, blocks)
+def by_blocks(loop, blocks: int, plan: Plan, *args) -> None:
+    """loop(turn, scratch memory, …) in each thread."""
+    threads = min(thread_count(), blocks)
+    share(loop, blocks, plan.scratch(threads), *args, plan.facts, threads=threads)
 
 
 def blocks_of(x) -> int:

@@ -25,11 +25,13 @@ import numpy as np
 
 from .. import memory
 from ..kernel import jit
+from ..threads import share_rows
 from .conv_checks import out_size
 from .lanes import LANES, room, up
 
 RUN = 8192            # bytes of a row of cols at a time, at most
 ROWS = 64             # rows of cols at a time, at most: 64 × 8192 bytes stay in the L2 cache
+FILTERS = 16          # of which a thread adds up the gradients at a time
 PAIRED = 48           # rows of cols of one tap, at least, to work in pairs: with fewer the sums cost more than they save
 
 
@@ -89,12 +91,12 @@ class Plan:
         """The adjoint of pack: dw (F,C,K,L), the sum of parts (blocks, F, filters·pieces·rows)."""
         dw = np.empty(shape, parts.dtype)
         if len(parts):
-            unpack_taps(parts, dw, self.taps, self.channels, self.pieces, self.rows, self.pairs)
+            share_rows(unpack_taps, shape[0], FILTERS, parts, dw, self.taps, self.channels, self.pieces, self.rows, self.pairs)
         return dw
 
-    def scratch(self):
-        """Memory for one block."""
-        return memory.empty((self.size,), self.dtype)
+    def scratch(self, threads: int):
+        """Memory for one block in each thread."""
+        return memory.empty((threads, self.size), self.dtype)
 
 
 @jit
@@ -120,10 +122,10 @@ def pack_taps(w, packed, taps, channels, pairs):
 
 
 @jit
-def unpack_taps(parts, dw, taps, channels, pieces, rows, pairs):
+def unpack_taps(first, last, parts, dw, taps, channels, pieces, rows, pairs):
     """dw[f,c,k,l] = Σ_blocks of what stands where pack_taps puts w[f,c,k,l], and of the sums it is part of."""
-    F, C, K, L = dw.shape
-    for f in range(F):
+    _, C, K, L = dw.shape
+    for f in range(first, last):
         total = parts[0, f]
         for block in range(1, len(parts)):
             more = parts[block, f]

@@ -7,9 +7,9 @@ import numpy as np
 
 from .. import memory
 from ..kernel import jit, kernel
-from ..threads import parallel
+from ..threads import share_rows
 
-NUMBERS = 1 << 20                               # that a thread takes at a time: fewer are done before a second one is awake
+NUMBERS = 1 << 15                               # that a thread takes at a time: fewer are done before a second one is awake
 
 
 @kernel
@@ -24,8 +24,8 @@ def positive_part_fast(x):
 
 
 @jit
-def positive_part_loop(x, y):
-    zero = x.dtype.type(0)
+def positive_part_loop(first, last, x, y):
+    x, y, zero = x[first:last], y[first:last], x.dtype.type(0)
     for i in range(len(x)):
         y[i] = zero if x[i] < zero else x[i]
 
@@ -42,8 +42,8 @@ def where_positive_fast(g, y):
 
 
 @jit
-def where_positive_loop(g, y, out):
-    zero, one = g.dtype.type(0), g.dtype.type(1)
+def where_positive_loop(first, last, g, y, out):
+    g, y, out, zero, one = g[first:last], y[first:last], out[first:last], g.dtype.type(0), g.dtype.type(1)
     for i in range(len(g)):
         out[i] = g[i] * (one if y[i] > zero else zero)                     # a product, so that NaN stays NaN
 
@@ -60,8 +60,8 @@ def leaky_part_fast(x, slope):
 
 
 @jit
-def leaky_part_loop(x, y, slope):
-    zero, one = x.dtype.type(0), x.dtype.type(1)
+def leaky_part_loop(first, last, x, y, slope):
+    x, y, zero, one = x[first:last], y[first:last], x.dtype.type(0), x.dtype.type(1)
     for i in range(len(x)):
         y[i] = x[i] * (one if x[i] > zero else slope)
 
@@ -78,21 +78,16 @@ def leaky_slope_fast(g, x, slope):
 
 
 @jit
-def leaky_slope_loop(g, x, out, slope):
-    zero, one = g.dtype.type(0), g.dtype.type(1)
+def leaky_slope_loop(first, last, g, x, out, slope):
+    g, x, out, zero, one = g[first:last], x[first:last], out[first:last], g.dtype.type(0), g.dtype.type(1)
     for i in range(len(g)):
         out[i] = g[i] * (one if x[i] > zero else slope)
 
 
 def in_blocks(loop, *inputs, settings=()):
-    """A new array, filled by loop(*pieces of inputs, piece of it, *settings), in parallel where there are several."""
+    """A new array, filled by loop(first, last, *inputs, it, *settings), all of them flat."""
     out = memory.empty(inputs[0].shape, inputs[0].dtype)
-    flat = [a.reshape(-1) for a in (*inputs, out)]
-
-    def work(todo):
-        for block in todo:
-            loop(*(a[block * NUMBERS:(block + 1) * NUMBERS] for a in flat), *settings)
-    parallel(work, -(-out.size // NUMBERS))
+    share_rows(loop, out.size, NUMBERS, *(a.reshape(-1) for a in (*inputs, out)), *settings)
     return out
 
 

@@ -17,7 +17,7 @@ def bce_slope_fast(z, t, e, g):
 
 
 @jit
-def bce_slope_loop(z, t, e, out, g):
-    zero, one = z.dtype.type(0), z.dtype.type(1)
+def bce_slope_loop(first, last, z, t, e, out, g):
+    z, t, e, out, zero, one = z[first:last], t[first:last], e[first:last], out[first:last], z.dtype.type(0), z.dtype.type(1)
     for i in range(len(z)):
         out[i] = g * ((one if z[i] >= zero else e[i]) / (one + e[i]) - t[i])
