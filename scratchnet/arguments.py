@@ -1,8 +1,6 @@
 """The door of every op: arguments by name, inputs as arrays of one float dtype, or a clear refusal."""
 from __future__ import annotations
 
-from typing import Iterator
-
 import numpy as np
 
 from .tensor import FLOATS, Tensor, sealed
@@ -30,22 +28,23 @@ def refuse(op, args: tuple, kwargs: dict) -> None:
     raise TypeError(f"{signature} needs {', '.join(missing)}")
 
 
-def each_input(op, given: dict) -> Iterator[tuple]:
+def each_input(op, given: dict) -> list[tuple]:
     """(name, position, value) of every input; position counts where the input is a sequence."""
+    found = []
     for name in op.inputs:
-        if name == op.sequence:
-            for position, value in enumerate(given[name]):
-                yield name, position, value
+        if name != op.sequence:
+            found.append((name, None, given[name]))
+        elif isinstance(given[name], (list, tuple)):
+            found += [(name, position, value) for position, value in enumerate(given[name])]
         else:
-            yield name, None, given[name]
+            raise TypeError(f"{op.name}: {name} is a {type(given[name]).__name__}, expected a list or tuple of arrays or "
+                            "Tensors")
+    return found
 
 
-def admit(op, given: dict) -> tuple[dict, np.dtype]:
+def admit(op, given: dict, inputs: list[tuple]) -> tuple[dict, np.dtype]:
     """The values with inputs as arrays, and their dtype, which Python numbers and lists take on."""
-    if op.sequence and not isinstance(given[op.sequence], (list, tuple)):
-        raise TypeError(f"{op.name}: {op.sequence} is a {type(given[op.sequence]).__name__}, expected a "
-                        "list or tuple of arrays or Tensors")
-    dtype = common_dtype(op, given)
+    dtype = common_dtype(op, inputs)
     values = dict(given)
     for name in op.inputs:
         if name == op.sequence:
@@ -61,10 +60,10 @@ def admit(op, given: dict) -> tuple[dict, np.dtype]:
     return values, dtype
 
 
-def common_dtype(op, given: dict) -> np.dtype:
+def common_dtype(op, inputs: list[tuple]) -> np.dtype:
     """float32, float64 or complex128; reals of float64 may join complex numbers, nothing else mixes."""
     dtype, source = None, None
-    for name, _, v in each_input(op, given):
+    for name, _, v in inputs:
         if not isinstance(v, (np.ndarray, Tensor, np.complexfloating)):
             continue                            # a complex number cannot take on a real dtype
         if v.dtype not in FLOATS:
@@ -77,7 +76,7 @@ def common_dtype(op, given: dict) -> np.dtype:
                             f"all inputs: {name}.astype(np.{dtype}), or the other way round; a model is converted "
                             "by model.astype(…)")
     if dtype is None:                           # numbers and lists only
-        scalars = [v.dtype for _, _, v in each_input(op, given) if isinstance(v, np.generic)]
+        scalars = [v.dtype for _, _, v in inputs if isinstance(v, np.generic)]
         dtype = next((d for d in scalars if d in FLOATS), FLOATS[0])
     return dtype
 

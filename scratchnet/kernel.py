@@ -71,12 +71,10 @@ class Kernel:
         found = []
         for a in args:
             if isinstance(a, np.ndarray):
-                if a.dtype.kind == "c":
+                flags = a.flags
+                if a.dtype.kind == "c" or len(found) < self.writes and not flags.c_contiguous:
                     return None
-                if len(found) < self.writes:
-                    if not a.flags.c_contiguous:
-                        return None
-                else:
+                if len(found) >= self.writes and (flags.writeable or not flags.c_contiguous):
                     a = contiguous(a)
             found.append(a)
         return found

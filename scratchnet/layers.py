@@ -72,8 +72,7 @@ class Layer:
         own = dict(self.named_arrays())
         check_state(type(self).__name__, {name: t.data for name, t in own.items()}, state)
         for name, t in own.items():
-            with t.overwriting() as array:
-                array[...] = state[name]
+            t.overwriting()[...] = state[name]
 
     def train(self, mode: bool = True) -> Layer:
         """Training behaviour from now on (dropout drops, batch norm uses the batch's statistics)."""
@@ -131,6 +130,9 @@ class Dense(Layer):
 
     def forward(self, x: Array) -> Tensor:
         return ops.dense(x, self.w, self.b)
+
+    def forward_relu(self, x: Array, slope: float) -> Tensor:
+        return ops.dense_relu(x, self.w, self.b, slope=slope)
 
 
 class Conv2d(Layer):
@@ -205,11 +207,11 @@ class Sequential(Layer):
 def several(layers: list, x: Array) -> tuple[Tensor, list]:
     """As many of the first layers as are one op, applied to x, and the layers that are left."""
     layer, relu = layers[0], len(layers) > 1 and is_relu(layers[1])
-    convolutions = not any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose))
-    weights, stages, count = chain(layers) if convolutions else ([], [], 0)
+    as_they_are = any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose, ops.dense))
+    weights, stages, count = ([], [], 0) if as_they_are else chain(layers)
     if len(stages) > 1:
         return ops.conv_chain(x, weights, stages=stages), layers[count:]
-    if relu and convolutions and (type(layer) in CONVOLUTIONS or type(layer) is BatchNorm and layer.in_one(x)):
+    if relu and not as_they_are and (type(layer) in (Dense, *CONVOLUTIONS) or type(layer) is BatchNorm and layer.in_one(x)):
         return layer.forward_relu(x, slope_of(layers[1])), layers[2:]
     return layer(x), layers[1:]
 

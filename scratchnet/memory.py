@@ -9,6 +9,8 @@ them is gone.  No setting of the process is touched: memory of NumPy and of othe
 """
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 LEAST = 1 << 16                                 # bytes; malloc keeps smaller ones by itself
@@ -51,13 +53,9 @@ def make_room(size: int) -> None:
 
 
 def empty(shape: tuple, dtype) -> np.ndarray:
-    """As np.empty, and starting at a multiple of 64 bytes."""
+    """As np.empty; what is lent starts at a multiple of 64 bytes."""
     dtype = np.dtype(dtype)
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
+    size = math.prod(shape) * dtype.itemsize
     if size < LEAST:
-        raw = np.empty(size + 64, np.uint8)
-        start = -raw.ctypes.data % 64
-        return raw[start:start + size].view(dtype).reshape(shape)
+        return np.empty(shape, dtype)
     return np.asarray(Loan(1 << (size - 1).bit_length(), tuple(shape), dtype))

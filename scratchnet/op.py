@@ -130,10 +130,11 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         given = bind(self, args, kwargs)
-        values, dtype = admit(self, given)
+        inputs = each_input(self, given)
+        values, dtype = admit(self, given, inputs)
         y = self.forward(**values)
         y, kept = y if isinstance(y, Kept) else (y, {})
-        tensors = [v for _, _, v in each_input(self, given) if isinstance(v, Tensor)]
+        tensors = [v for _, _, v in inputs if isinstance(v, Tensor)]
         if not tensors:                         # also where a rule computes: its result is checked as a whole
             return y
         if guard.active:
@@ -142,16 +143,14 @@ class Op:
         if y.dtype != dtype:
             raise TypeError(f"{self.name}: its forward returned {y.dtype} for inputs of {dtype}")
         leaf = next((t._leaf for t in tensors if t._leaf and np.may_share_memory(y, t._array)), None)
-        if not (recording.get() and any(t._node for t in tensors)):
-            return Tensor.of(y, None, leaf)
-        return Tensor.of(y, self.record(given, values, save(y, leaf=leaf), kept), leaf)
+        edges = [Edge(name, position, t._node, t._array.shape, t._array.dtype)
+                 for name, position, t in inputs if isinstance(t, Tensor) and t._node] if recording.get() else []
+        return Tensor.of(y, self.record(given, values, save(y, leaf=leaf), kept, edges) if edges else None, leaf)
 
-    def record(self, given: dict, values: dict, y: Saved, kept: dict) -> Node:
+    def record(self, given: dict, values: dict, y: Saved, kept: dict, edges: list[Edge]) -> Node:
         """The node of this call: edges to the inputs that need gradients, and what rules will read."""
-        edges = [Edge(name, position, t._node, t.shape, t.dtype)
-                 for name, position, t in each_input(self, given) if isinstance(t, Tensor) and t._node]
         reads = {name for edge in edges for name in self.rule(edge.name).reads}
-        for name in kept.keys() & set(self.parameters):
+        for name in kept.keys() & self.names:
             raise TypeError(f"{self.name}: the forward keeps {name!r}, which is already the name of a parameter")
         for name in reads & kept.keys():
             if np.asarray(kept[name]).dtype.kind in "fc":

@@ -61,10 +61,10 @@ class Optimiser:
             if p.grad is None:
                 continue
             for several in self.memory.values():
-                several[i] = several[i].astype(p.dtype, copy=False)        # the model may have changed its dtype
+                if several[i].dtype != p.dtype:                # the model may have changed it
+                    several[i] = several[i].astype(p.dtype)
             self.updates[i] += 1
-            with p.overwriting() as array:
-                self.update(array, p.grad, self.updates[i], *(self.memory[s][i] for s in self.slots))
+            self.update(p.overwriting(), p.grad, self.updates[i], *(self.memory[s][i] for s in self.slots))
 
     def zero_grad(self) -> None:
         """Forget all gradients, so that the next backward starts new sums."""

@@ -4,7 +4,6 @@ The operators (a * b, t.sum(), t[0]) are ops like all others; ops/__init__.py pu
 """
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Iterator
 
 import numpy as np
@@ -156,14 +155,11 @@ class Tensor:
             raise ValueError(f"item: expected a single number, got shape {self.shape}")
         return self._array.item()
 
-    @contextmanager
-    def overwriting(self) -> Iterator[np.ndarray]:
-        """The array itself, to write into in place as optimisers do; graphs that still need it then refuse."""
-        try:
-            yield self._array
-        finally:
-            if self._leaf is not None:
-                self._leaf.version += 1
+    def overwriting(self) -> np.ndarray:
+        """The array itself, to write into in place as optimisers do; from now on, graphs that still need it refuse."""
+        if self._leaf is not None:
+            self._leaf.version += 1
+        return self._array
 
     def convert(self, dtype) -> None:
         """Change a leaf's dtype (float32, float64); it stays the same Tensor to layers and optimisers."""

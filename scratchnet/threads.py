@@ -269,6 +269,8 @@ class Pool:
 
     def helpers(self, count: int) -> list[Helper]:
         """So many, or fewer if the system grants no more threads; none of a pool that is closed."""
+        if len(self.crew) == count:
+            return self.crew                    # as nearly always; if it has just been closed, they have no time to help
         with self.lock:
             try:
                 while len(self.crew) < min(count, len(self.mails)) and not self.closed:
@@ -289,6 +291,8 @@ class Pool:
 
 def the_pool() -> Pool:
     global _pool
+    if _pool is not None:
+        return _pool
     with _change:
         _pool = _pool or Pool(threads - 1)
         return _pool

@@ -27,7 +27,7 @@ from tests.test_kernel_cache import cache      # noqa: F401  a fixture
 @jit
 def do_product(a, b, y, b0, y0, n, add, start): product(a, b, y, b0, y0, n, add, start)
 @jit
-def do_transposed(a, b, y, a0, y0, n): product_transposed(a, b, y, a0, y0, n)
+def do_transposed(a, b, y, a0, y0, n, add): product_transposed(a, b, y, a0, y0, n, add)
 @jit
 def do_turn(to, i, j, x, r, c): turn_sixteen(to, i, j, x, r, c)
 @jit
@@ -101,7 +101,7 @@ def test_product_transposed(seed, dtype):
     rng = np.random.default_rng(seed)
     F, P, n, a0, y0, whole = *(4 * rng.integers(1, 6, 2)), rng.integers(1, 9), *rng.integers(0, 3, 2), rng.random() < 0.5
     a, b = numbers(rng, (F, 16 * (a0 + n)), dtype, whole), numbers(rng, (P, 16 * n), dtype, whole)
-    compare("transposed", 2, a, b, numbers(rng, (F, y0 + P + 1), dtype, whole), a0, y0, n, exactly=whole)
+    compare("transposed", 2, a, b, numbers(rng, (F, y0 + P + 1), dtype, whole), a0, y0, n, bool(rng.integers(2)), exactly=whole)
 
 
 @cases

@@ -42,5 +42,5 @@ class Average(Layer):
         decay = min(self.decay, (1 + self.steps.item()) / (10 + self.steps.item()))
         self.steps.data = self.steps.data + 1
         for (_, mine), (_, new) in zip(self.layer.named_arrays(), layer.named_arrays()):
-            with mine.overwriting() as a:
-                a += (1 - decay) * (new.data - a)
+            a = mine.overwriting()
+            a += (1 - decay) * (new.data - a)

@@ -43,7 +43,6 @@ def correlate_block(block, scratch, fresh, x, x_where, g, g_where, w, starts, y,
         out = Lanes(y[block], out.at)
     if want_dw:
         load(above, g, zero, F, block, g_where, slope)
-        dw[block] = 0
         if not sum_x:
             sum_rows(above, db[block], I * J)
         gather(above, sums, F, J)
@@ -54,7 +53,7 @@ def correlate_block(block, scratch, fresh, x, x_where, g, g_where, w, starts, y,
         if want_dw and sum_x:
             sum_rows(image, db[block, first:last], image.array.shape[1] // 16 - 1)
         cols[(last - first) * taps * L:rows] = 0
-        for start, less, step, place, count, filter, add in products:
+        for start, less, step, place, count, filter, add, add_dw in products:
             for done in range(0, count, chunk):
                 n, here = min(chunk, count - done), (place + done) * J
                 im2col(image.array, cols, layout, last - first, taps, start + step * done, less, step, n)
@@ -62,7 +61,8 @@ def correlate_block(block, scratch, fresh, x, x_where, g, g_where, w, starts, y,
                     product(w[piece, filter, :F], cols, out.array, zero, here, n * J, add + piece > 0,
                             starts[0 if place < I else 1])
                 if want_dw:
-                    product_transposed(above.array, cols, dw[block], here, (filter * len(w) + piece) * rows, n * J)
+                    product_transposed(above.array, cols, dw[block], here, (filter * len(w) + piece) * rows, n * J,
+                                       add_dw + done > 0)
     if want_y:
         spread(out, sums, F, J)
         if in_place:
@@ -80,7 +80,6 @@ def transpose_block(block, scratch, fresh, g, g_where, x, nowhere, w, b, nothing
     (C, F, I, chunk, channels, rows, taps), J, L, zero, want_dw = sizes, layout[2], layout[3], np.int64(0), len(dw) > 0
     load(above, g, zero, F, block, g_where, slope)
     if want_dw:
-        dw[block] = 0
         sum_rows(above, db[block], I * J)
     gather(above, sums, F, J)
     for piece in range(len(w)):
@@ -90,14 +89,14 @@ def transpose_block(block, scratch, fresh, g, g_where, x, nowhere, w, b, nothing
             clear(image.array[:last - first], places[1])       # of what col2im left there
             load(image, x, first, last, block, nowhere, slope)
             cols[(last - first) * taps * L:rows] = 0
-            for start, less, step, place, count, filter, _ in products:
+            for start, less, step, place, count, filter, _, add_dw in products:
                 for done in range(0, count, chunk):
                     n = min(chunk, count - done)
                     im2col(image.array, cols, layout, last - first, taps, start + step * done, less, step, n)
                     product_transposed(above.array, cols, dw[block], (place + done) * J, (filter * len(w) + piece) * rows,
-                                       n * J)
+                                       n * J, add_dw + done > 0)
         fill(image, b[first:last], image.array.shape[1] // 16 - 1)
-        for start, less, step, place, count, filter, _ in products:
+        for start, less, step, place, count, filter, _, _ in products:
             for done in range(0, count, chunk):
                 n = min(chunk, count - done)
                 product(w[piece, filter].T, above.array[:F], cols, (place + done) * J, zero, n * J, zero > 0, nothing)

@@ -183,12 +183,13 @@ def in_pairs(I, K, s, p, H, pairs):
 
 
 def with_first(products: list, places: int) -> list:
-    """Each product, and whether it adds to what an earlier one left in its places (1) or is the first there (0)."""
-    found, touched = [], np.zeros(places, bool)
+    """Each product, and whether it adds to what an earlier one left (1) or is the first there (0): in y, and in dw."""
+    found, touched, seen = [], np.zeros(places, bool), set()
     for start, less, step, place, count, filter in products:
         rows = touched[place:place + count]
         cuts = [0, *(1 + np.flatnonzero(rows[1:] != rows[:-1])), count]    # mostly none: all are the first there, or none is
         for a, b in zip(cuts, cuts[1:]):
-            found.append((start + step * a, less, step, place + a, b - a, filter, int(rows[a])))
+            found.append((start + step * a, less, step, place + a, b - a, filter, int(rows[a]), int(filter in seen)))
+            seen.add(filter)
         touched[place:place + count] = True
     return found

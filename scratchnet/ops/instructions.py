@@ -136,10 +136,12 @@ class Code:
 
     # ---- numbers that change places
 
-    def neighbours(self, u, v):
-        """(u₀+u₁, u₂+u₃, …, v₀+v₁, …)"""
-        even, odd = (places(range(start, 2 * self.width, 2)) for start in (0, 1))
-        return self.add(self.builder.shuffle_vector(u, v, even), self.builder.shuffle_vector(u, v, odd))
+    def folded(self, u, v, d: int):
+        """(u₀+u_d, u₁+u_(d+1), … d numbers, then as many of v, and so on): a number and the one d places on are added, those
+        of u where the place counted in d's is even, those of v where it is odd."""
+        here = places([j if not j & d else self.width + j for j in range(self.width)])
+        there = places([j ^ d if not j & d else self.width + (j ^ d) for j in range(self.width)])
+        return self.add(self.builder.shuffle_vector(u, v, here), self.builder.shuffle_vector(u, v, there))
 
     def part(self, value, first: int, count: int):
         return self.builder.shuffle_vector(value, self.any, places(range(first, first + count)))

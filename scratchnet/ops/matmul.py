@@ -70,13 +70,16 @@ def swap(a):
 @op
 def dense(x, w, b=None):
     """y[…,m] = Σ_d x[…,d] · w[d,m] + b[m]"""
+    check_dense("dense", x, w, b)
+    return matmul_y(as_rows(x), w, b).reshape(*x.shape[:-1], w.shape[1])
+
+
+def check_dense(name: str, x, w, b) -> None:
     if x.ndim < 1 or w.ndim != 2 or x.shape[-1] != w.shape[0]:
-        raise ValueError(f"dense: x {x.shape} and w {w.shape} do not fit: x must be (…, D) and w (D, M) with "
+        raise ValueError(f"{name}: x {x.shape} and w {w.shape} do not fit: x must be (…, D) and w (D, M) with "
                          "the same D; flatten images first, or change the layer's input size")
     if b is not None and b.shape != w.shape[1:]:
-        raise ValueError(f"dense: b {b.shape}, expected {w.shape[1:]}: one number per column of w {w.shape}")
-    y = matmul_y(as_rows(x), w).reshape(*x.shape[:-1], w.shape[1])
-    return y if b is None else np.add(y, b, out=y if y.dtype == b.dtype else None)         # y is new: may be written to
+        raise ValueError(f"{name}: b {b.shape}, expected {w.shape[1:]}: one number per column of w {w.shape}")
 
 
 @dense.vjp("x")
@@ -98,7 +101,11 @@ def dense_db(g):
 @dense.fast_vjp
 def dense_fast(want, g, x, w):
     """The same rules by the kernels: two thirds of BLAS's time."""
-    g = as_rows(g)                                             # (N,M)
+    return dense_back(want, as_rows(g), x, w)
+
+
+def dense_back(want, g, x, w):
+    """{name: gradient} from g (N,M)"""
     return {"x": matmul_dx(g, w).reshape(x.shape) if "x" in want else None,
             "w": matmul_dw(as_rows(x), g) if "w" in want else None,
             "b": g.sum(axis=0) if "b" in want else None}

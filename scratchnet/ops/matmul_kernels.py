@@ -14,6 +14,7 @@ from .. import memory
 from ..kernel import jit, kernel
 from ..threads import share, thread_count
 from ..turns import next_turn
+from .elementwise_kernels import leaky
 from .lanes import LANES, buffer, sixteen, up
 from .products import product
 
@@ -23,14 +24,17 @@ DEPTH, WIDTH = 128, 256                         # a block of b: 128 × 256 float
 
 
 @kernel
-def matmul_y(x, w):
-    """y[n,m] = Σ_d x[n,d] · w[d,m]"""
-    return x @ w
+def matmul_y(x, w, b=None, slope=None):
+    """y[n,m] = Σ_d x[n,d] · w[d,m] + b[m];  slope: then a leaky ReLU (0: ReLU)"""
+    y = x @ w
+    return leaky(y if b is None else y + b, slope)
 
 
 @matmul_y.fast
-def matmul_y_fast(x, w):
-    return rows_times(x, w) if fits(x.shape[0], *w.shape) else x @ w
+def matmul_y_fast(x, w, b=None, slope=None):
+    if fits(x.shape[0], *w.shape):
+        return rows_times(x, w, bias=b, slope=slope)
+    return matmul_y.reference(x, w, b, slope)
 
 
 @kernel
@@ -66,20 +70,24 @@ def threads_for(rows: int, depth: int, width: int) -> int:
     return thread_count() if rows * depth * width >= LARGE else 1
 
 
-def rows_times(a, b, turned=False):
-    """y[r,s] = Σ_k a[r,k] · b[k,s], or b[s,k] if turned: some rows r or columns s to a thread, some k at a time."""
-    (R, K), S = a.shape, len(b) if turned else b.shape[1]
+def rows_times(a, b, turned=False, bias=None, slope=None):
+    """y[r,s] = Σ_k a[r,k] · b[k,s], or b[s,k] if turned: some rows r or columns s to a thread, some k at a time.
+
+    bias, slope: + bias[s], and then a leaky ReLU
+    """
+    (R, K), S, dtype = a.shape, len(b) if turned else b.shape[1], a.dtype
     depth, pieces, tall = even(K, DEPTH, 1), threads_for(R, K, S), R > S
     height = up(-(-R // pieces), 8) if tall else R
     width = even(S, WIDTH, LANES) if tall else even(S, min(WIDTH, max(LEAST, -(-S // pieces))), LANES)
-    y, blocks = memory.empty((R, S), a.dtype), -(-R // height) * -(-S // width)
-    scratch, nothing = buffer(pieces * depth, width, a.dtype), np.zeros(height, a.dtype)
-    share(rows_times_blocks, blocks, a, b, turned, y, height, width, depth, scratch, nothing, threads=pieces)
+    y, blocks = memory.empty((R, S), dtype), -(-R // height) * -(-S // width)
+    scratch, nothing = buffer(pieces * depth, width, dtype), np.zeros(height, dtype)
+    finish = np.zeros(0, dtype) if bias is None else bias, dtype.type(1 if slope is None else slope)
+    share(rows_times_blocks, blocks, a, b, turned, y, height, width, depth, scratch, nothing, *finish, threads=pieces)
     return y
 
 
 @jit
-def rows_times_blocks(turn, a, b, turned, y, height, width, depth, scratch, nothing):
+def rows_times_blocks(turn, a, b, turned, y, height, width, depth, scratch, nothing, bias, slope):
     """y[r:r+height, s:s+width] = a[r:r+height] · b[:, s:s+width] for each block (r, s) that is this thread's."""
     (R, K), S, zero = a.shape, y.shape[1], np.int64(0)         # for a literal 0, Numba would compile `product` once more
     b_block = scratch[turn.thread * depth:(turn.thread + 1) * depth]
@@ -94,7 +102,19 @@ def rows_times_blocks(turn, a, b, turned, y, height, width, depth, scratch, noth
             else:
                 copy(b, k, s, d, columns, b_block)
             product(a[r:rows, k:k + d], b_block[:d], y[r:rows], zero, s // 16, columns // 16, k > 0, nothing)
+        if len(bias) > 0:
+            for n in range(r, rows):
+                add_bias(y[n, s:s + columns], bias[s:s + columns], slope)
         block = next_turn(turn)
+
+
+@jit
+def add_bias(row, bias, slope):
+    """relu(row + bias), in its place."""
+    zero = slope * 0
+    for m in range(len(row)):
+        z = row[m] + bias[m]
+        row[m] = z if not z < zero else zero if slope == zero else z * slope     # ReLU makes 0 of −∞, not NaN
 
 
 @jit

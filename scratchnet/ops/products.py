@@ -22,8 +22,10 @@ def product(a, b, y, b0, y0, n, add, start):
 
 
 @jit(intrinsic="registers.product_transposed")
-def product_transposed(a, b, y, a0, y0, n):
-    """y[:, y0:] += a[:, a0:a0+n] · b[:, :n]ᵀ.  a0, n count pixels, sixteen columns each.  Rows of a, b: multiples of 4."""
+def product_transposed(a, b, y, a0, y0, n, add):
+    """y[:, y0:] += a[:, a0:a0+n] · b[:, :n]ᵀ, or = if not add.  a0, n count pixels, 16 columns each.  Rows: multiples of 4."""
     for f in range(len(a)):
         for p in range(len(b)):
+            if not add:
+                y[f, y0 + p] = 0
             y[f, y0 + p] += (a[f, 16*a0:16*(a0 + n)] * b[p, :16*n]).sum()

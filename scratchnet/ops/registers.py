@@ -57,8 +57,8 @@ def tile(code, a, b, y, m, tall, in_b, in_y, wide, add, start):
             code.store(code.value(sums[r][v]), places[r][v])
 
 
-def product_transposed(typing, a, b, y, a0, y0, n):
-    """y[:, y0:] += a[:, a0:a0+n] · b[:, :n]ᵀ"""
+def product_transposed(typing, a, b, y, a0, y0, n, add):
+    """y[:, y0:] += a[:, a0:a0+n] · b[:, :n]ᵀ, or = if not add"""
     def generate(context, builder, signature, values):
         code = Code(context, builder, a.dtype)
         A, B, Y = (code.array(*one) for one in zip((a, b, y), values))
@@ -73,23 +73,26 @@ def product_transposed(typing, a, b, y, a0, y0, n):
                         left = code.load(A.at(code.plus(f, r), code.plus(a0, j)))
                         for v in range(wide):
                             code.multiply_add(sums[r * wide + v], left, row[v])
-                add_sums(code, [code.value(s) for s in sums], Y, f, code.plus(y0, p), wide)
+                add_sums(code, [code.value(s) for s in sums], Y, f, code.plus(y0, p), wide, values[6])
         return context.get_dummy_value()
-    return types.void(a, b, y, a0, y0, n), generate
+    return types.void(a, b, y, a0, y0, n, add), generate
 
 
-def add_sums(code, registers, y, f, p, wide):
-    """y[f+r, p+v] += the sum of register r·wide + v.
+def add_sums(code, registers, y, f, p, wide, add):
+    """y[f+r, p+v] += the sum of register r·wide + v, or = if not add.
 
-    Neighbours are added, of two registers into one: (u₀+u₁, u₂+u₃, …, v₀+v₁, …).  So of as many registers as a register has
-    numbers, one is left in the end, and its number i is the sum of register i.
+    Of as many registers as a register has numbers, each two become one whose halves are theirs folded, then of these each two
+    whose quarters are, and so on: one is left in the end, and its number i is the sum of register i.
     """
     together = min(code.width, wide)                           # numbers that are neighbours in y, too
     for first in range(0, len(registers), code.width):
-        some = registers[first:first + code.width]
-        while len(some) > 1:
-            some = [code.neighbours(u, v) for u, v in zip(some[::2], some[1::2])]
+        some, d = registers[first:first + code.width], code.width // 2
+        while d > 0:
+            some, d = [code.folded(u, v, d) for u, v in zip(some[:d], some[d:])], d // 2
         for i in range(0, code.width, together):
             r, v = divmod(first + i, wide)
             place = code.of(together, y.at(code.plus(f, r), code.plus(p, v)))
-            code.store(code.add(code.load(place), code.part(some[0], i, together)), place)
+            total = code.variable(code.part(some[0], i, together))
+            with code.builder.if_then(add):
+                code.set(total, code.add(code.value(total), code.load(place)))
+            code.store(code.value(total), place)
