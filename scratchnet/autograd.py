@@ -115,13 +115,13 @@ def backward_steps(y: Tensor, g=None, *, retain_graph: bool = False, create_grap
     order = toposort(y._node)
     paths = None if found is None else nodes_on_paths(order, found)
     refuse_dead_ends(order, paths)
-    grads, ours = {y._node: g}, set()           # ours: sums this walk made, so may add into
+    grads, ours, new = {y._node: g}, set(), set()      # ours: sums this walk made, so may add into; new: nobody else's
     for node in order:
         g = grads.pop(node, None)
         if g is None:
             continue
         if found is None and isinstance(node, Leaf):
-            node.grad = g if node.grad is None else node.grad + g
+            node.grad = node.grad + g if node.grad is not None else g if node in ours or node in new else np.array(g)
             node.loss = weakref.ref(y)
         elif found is not None and node in found:
             found[node] = g
@@ -132,6 +132,8 @@ def backward_steps(y: Tensor, g=None, *, retain_graph: bool = False, create_grap
             to = edge.node
             if to not in grads:
                 grads[to] = out                 # perhaps g itself or a view: never written to
+                if is_new(out, rule):
+                    new.add(to)
             elif to in ours:
                 grads[to] += out
             else:
@@ -141,6 +143,15 @@ def backward_steps(y: Tensor, g=None, *, retain_graph: bool = False, create_grap
             yield Step(node, edge.name, edge.position, rule, g, out, to, grads[to])
         if not retain_graph:
             node.saved = None                   # its edges stay: a later walk must see where it led
+
+
+OURS = f"{__package__}.ops."
+
+
+def is_new(out, rule) -> bool:
+    """Whether one of our rules has just made this array: a leaf may keep it.  What a rule passes on of g, or of what was kept
+    for it, is read-only; and a user's rule may return what it will write into again."""
+    return isinstance(out, np.ndarray) and out.flags.writeable and getattr(rule, "__module__", "").startswith(OURS)
 
 
 def upstream(y: Tensor, g, create_graph: bool):
@@ -153,7 +164,8 @@ def upstream(y: Tensor, g, create_graph: bool):
             raise ValueError(f"backward: y has shape {y.shape}, so ∂L/∂y is not simply 1; reduce y to "
                              f"one number (y.sum(), y.mean()) or pass g of shape {y.shape}")
         g = np.ones(y.shape, y.dtype)
-    g = g if isinstance(g, Tensor) else Tensor(np.asarray(g, y.dtype))
+    if not isinstance(g, Tensor):
+        g = Tensor(np.asarray(g, y.dtype)) if create_graph else Tensor.of(np.asarray(g, y.dtype))   # a graph keeps a copy
     if g.shape != y.shape or g.dtype != y.dtype:
         raise ValueError(f"backward: g is {g.dtype} {g.shape}, expected {y.dtype} {y.shape}, as y is")
     return g if create_graph else g._array
