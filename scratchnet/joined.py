@@ -1,8 +1,9 @@
-"""Whether layers may be joined: a convolution and its ReLU (ops/conv_relu.py), several of them in a row (ops/conv_chain.py),
-all of batch normalisation (ops/batch_norm.py)."""
+"""Whether layers may be joined: a convolution or dense layer and its ReLU (ops/conv_relu.py, dense_relu.py), convolutions in a
+row (ops/conv_chain.py), all of batch normalisation (ops/batch_norm.py)."""
 from contextvars import ContextVar
 
 from . import guard
+from .op import Op
 
 
 class joined:
@@ -21,5 +22,5 @@ class joined:
 
     @staticmethod
     def here() -> bool:
-        """Inside, and nobody looks for the op that makes the first NaN."""
-        return joined.on.get() and not guard.active
+        """Inside, and nobody looks for the op that makes the first NaN, or tries another rule."""
+        return joined.on.get() and not guard.active and not Op.replaced

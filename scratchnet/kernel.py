@@ -63,8 +63,11 @@ class Kernel:
         return function
 
     def __call__(self, *args, **settings):
-        ready = self.ready(args) if mode == "numba" and self.fast_version is not None and numba_found() else None
-        return self.reference(*args, **settings) if ready is None else self.fast_version(*ready, **settings)
+        if mode == "numba" and self.fast_version is not None and numba_found():
+            ready = self.ready(args)
+            if ready is not None:
+                return self.fast_version(*ready, **settings)
+        return self.reference(*args, **settings)
 
     def ready(self, args: tuple) -> list | None:
         """The arguments as the fast version takes them; None if it does not."""

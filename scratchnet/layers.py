@@ -207,11 +207,10 @@ class Sequential(Layer):
 def several(layers: list, x: Array) -> tuple[Tensor, list]:
     """As many of the first layers as are one op, applied to x, and the layers that are left."""
     layer, relu = layers[0], len(layers) > 1 and is_relu(layers[1])
-    as_they_are = any(op.replacements for op in (ops.relu, ops.leaky_relu, ops.conv2d, ops.conv2d_transpose, ops.dense))
-    weights, stages, count = ([], [], 0) if as_they_are else chain(layers)
+    weights, stages, count = chain(layers)
     if len(stages) > 1:
         return ops.conv_chain(x, weights, stages=stages), layers[count:]
-    if relu and not as_they_are and (type(layer) in (Dense, *CONVOLUTIONS) or type(layer) is BatchNorm and layer.in_one(x)):
+    if relu and (type(layer) in (Dense, *CONVOLUTIONS) or type(layer) is BatchNorm and layer.in_one(x)):
         return layer.forward_relu(x, slope_of(layers[1])), layers[2:]
     return layer(x), layers[1:]
 

@@ -86,6 +86,7 @@ class Op:
                 kept floats.  Where it returns None the plain rules run.
     """
     registry: dict[tuple[str, str], Op] = {}
+    replaced = 0                                # rules that are, of all ops
 
     def __init__(self, forward: Callable, sequence: str | None = None):
         self.forward, self.name, self.sequence = forward, forward.__name__, sequence
@@ -102,6 +103,7 @@ class Op:
         self.rules: dict[str, Rule] = {}
         self.fast: Rule | None = None
         self.replacements = 0
+        self.reads: dict[tuple, tuple] = {}     # what was worked out by what_is_read
         for word in {"y", "position"} & set(self.parameters):
             raise ValueError(f"op {self.name}: a parameter cannot be called {word!r}: in a rule that name means "
                              f"{'the output' if word == 'y' else 'the place in a sequence'}")
@@ -116,11 +118,13 @@ class Op:
 
         def register(rule):
             self.rules[name] = Rule(rule, tuple(inspect.signature(rule).parameters)[1:])
+            self.reads.clear()
             return rule
         return register
 
     def fast_vjp(self, rule):
         self.fast = Rule(rule, tuple(inspect.signature(rule).parameters)[2:])
+        self.reads.clear()
         return rule
 
     def __repr__(self):
@@ -142,26 +146,19 @@ class Op:
         y = np.asarray(y)
         if y.dtype != dtype:
             raise TypeError(f"{self.name}: its forward returned {y.dtype} for inputs of {dtype}")
-        leaf = next((t._leaf for t in tensors if t._leaf and np.may_share_memory(y, t._array)), None)
+        leaf = None if y.base is None else next((t._leaf for t in tensors if t._leaf and np.may_share_memory(y, t._array)), None)
         edges = [Edge(name, position, t._node, t._array.shape, t._array.dtype)
                  for name, position, t in inputs if isinstance(t, Tensor) and t._node] if recording.get() else []
         return Tensor.of(y, self.record(given, values, save(y, leaf=leaf), kept, edges) if edges else None, leaf)
 
     def record(self, given: dict, values: dict, y: Saved, kept: dict, edges: list[Edge]) -> Node:
         """The node of this call: edges to the inputs that need gradients, and what rules will read."""
-        reads = {name for edge in edges for name in self.rule(edge.name).reads}
-        for name in kept.keys() & self.names:
-            raise TypeError(f"{self.name}: the forward keeps {name!r}, which is already the name of a parameter")
-        for name in reads & kept.keys():
-            if np.asarray(kept[name]).dtype.kind in "fc":
-                raise TypeError(f"{self.name}: a plain rule reads {name!r}, a float kept by the forward, "
-                                "which would be a constant at second order; recompute it with ops from "
-                                "the inputs, or read it in a fast_vjp")
-        if self.fast and not self.replacements:
-            reads.update(self.fast.reads)
+        key = tuple([edge.name for edge in edges])
+        reads, plainly = self.reads.get(key) or self.what_is_read(key)
+        for name in kept:
+            self.check_kept(name, kept[name], plainly)
         saved = {}
-        for name in reads - {"position"}:
-            source = name.removesuffix("_shape")
+        for name in reads:
             if name in kept:
                 saved[name] = save(kept[name])
             elif name == "y":
@@ -170,7 +167,7 @@ class Op:
                 saved[name] = [save_argument(t, a) for t, a in zip(given[name], values[name])]
             elif name in given:
                 saved[name] = save_argument(given[name], values[name])
-            elif source == self.sequence:
+            elif (source := name.removesuffix("_shape")) == self.sequence:
                 saved[name] = save([a.shape for a in values[source]])
             elif source in self.inputs:
                 saved[name] = save(np.shape(values[source]))
@@ -181,6 +178,19 @@ class Op:
         for watch in watchers:
             watch(node, values)
         return node
+
+    def what_is_read(self, inputs: tuple) -> tuple[list, set]:
+        """(names that rules for these inputs read, `position` aside; those of them that the plain rules do)"""
+        plainly = {name for each in inputs for name in self.rule(each).reads} - {"position"}
+        fast = self.fast.reads if self.fast and not self.replacements else ()
+        return self.reads.setdefault(inputs, (sorted(plainly.union(fast)), plainly))
+
+    def check_kept(self, name: str, value, plainly: set) -> None:
+        if name in self.names:
+            raise TypeError(f"{self.name}: the forward keeps {name!r}, which is already the name of a parameter")
+        if name in plainly and np.asarray(value).dtype.kind in "fc":
+            raise TypeError(f"{self.name}: a plain rule reads {name!r}, a float kept by the forward, which would be a constant "
+                            "at second order; recompute it with ops from the inputs, or read it in a fast_vjp")
 
     # ---- backward -------------------------------------------------------------------------------
 
@@ -271,10 +281,13 @@ def replaced(target: Op, name: str, rule: Callable) -> Iterator[None]:
     original = target.rules.get(name)
     target.vjp(name)(rule)
     target.replacements += 1
+    Op.replaced += 1
     try:
         yield
     finally:
         target.replacements -= 1
+        Op.replaced -= 1
+        target.read.clear()
         if original is None:
             del target.rules[name]
         else:

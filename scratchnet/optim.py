@@ -16,6 +16,9 @@ from .state import check_state
 from .tensor import Leaf, Tensor
 
 
+SMALL = 1 << 11                                 # numbers
+
+
 class Optimiser:
     """What all share: the list of parameters, and per parameter the arrays named in `slots`.
 
@@ -57,6 +60,7 @@ class Optimiser:
     def step(self) -> None:
         """One update of every parameter from its .grad."""
         self.t += 1
+        todo = []
         for i, p in enumerate(self.params):
             if p.grad is None:
                 continue
@@ -64,7 +68,13 @@ class Optimiser:
                 if several[i].dtype != p.dtype:                # the model may have changed it
                     several[i] = several[i].astype(p.dtype)
             self.updates[i] += 1
-            self.update(p.overwriting(), p.grad, self.updates[i], *(self.memory[s][i] for s in self.slots))
+            todo.append((p.overwriting(), p.grad, self.updates[i], *(self.memory[s][i] for s in self.slots)))
+        self.update_all(todo)
+
+    def update_all(self, several: list[tuple]) -> None:
+        """`update` with each of these arguments."""
+        for one in several:
+            self.update(*one)
 
     def zero_grad(self) -> None:
         """Forget all gradients, so that the next backward starts new sums."""
@@ -151,6 +161,28 @@ class Adam(Optimiser):
         check_unit(self.name, beta1=self.beta1, beta2=self.beta2)
         self.eps = eps
         super().__init__(params, lr)
+
+    def update_all(self, several):
+        """Small parameters, of which a network has many, as one long one: each call costs more than their numbers do."""
+        alike: dict[tuple, list] = {}
+        for p, g, t, *moments in several:
+            key = (t, p.dtype) if p.size <= SMALL else id(p)
+            alike.setdefault(key, []).append((p, g, t, *moments))
+        for some in alike.values():
+            if len(some) == 1:
+                self.update(*some[0])
+            else:
+                self.update_as_one(some)
+
+    def update_as_one(self, several):
+        ps, gs, ts, ms, vs = zip(*several)
+        p, g, m, v = (np.concatenate([a.reshape(-1) for a in arrays]) for arrays in (ps, gs, ms, vs))
+        self.update(p, g, ts[0], m, v)
+        for arrays, joined in ((ps, p), (ms, m), (vs, v)):
+            end = 0
+            for a in arrays:
+                start, end = end, end + a.size
+                a[...] = joined[start:end].reshape(a.shape)
 
     def update(self, p, g, t, m, v):
         m_grows = 1 / (1 - self.beta1 ** t)                    # m̂ = m_grows·m

@@ -22,7 +22,7 @@ from ..threads import share, thread_count
 from .conv_blocks import correlate_blocks, transpose_blocks
 from .conv_kernels import conv_dw, conv_dw_db, conv_dx, conv_dx_dw_db, conv_y, conv_y_dw_db
 from .conv_plan import Plan
-from .lanes import LANES, up
+from .lanes import LANES, up, zeros
 
 # ---- the kernels: blocks of images, spread over the threads ------------------------------------------
 
@@ -122,8 +122,3 @@ def flat(x, dtype=None):
 @lru_cache
 def nothing(dtype):
     return contiguous(np.empty((0, 1, 1), dtype))
-
-
-@lru_cache
-def zeros(n, dtype):
-    return contiguous(np.zeros(n, dtype))

@@ -12,12 +12,13 @@ Between the convolutions of a chain (conv_chain.py), images stay in lanes in mem
 multiple of 16.  Then each block is one stretch of memory, and load and store only move whole registers: 0.6 and 0.5 of
 the time.
 """
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from .. import memory
-from ..kernel import jit
+from ..kernel import contiguous, jit
 
 LANES = 16
 
@@ -25,6 +26,11 @@ LANES = 16
 def buffer(rows: int, columns: int, dtype) -> np.ndarray:
     """An array (rows, ≥ columns) whose rows start at multiples of 64 bytes, a cache line: 1.5 times faster."""
     return memory.empty((rows, up(columns, 16) + 16), dtype)   # +16: not multiples of 4096, where lines collide
+
+
+@lru_cache
+def zeros(n: int, dtype) -> np.ndarray:
+    return contiguous(np.zeros(n, dtype))
 
 
 def up(n: int, multiple: int = 4) -> int:

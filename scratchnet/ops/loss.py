@@ -48,14 +48,15 @@ def bce_with_logits(logits, target, *, reduction="mean"):
     Source   Goodfellow, Bengio & Courville 2016, §6.2.2.2.
     """
     same_shape("bce_with_logits", logits=logits, target=target)
-    outside = ~((target.real >= 0) & (target.real <= 1))
-    if outside.any():
-        index = tuple(int(i) for i in np.argwhere(outside)[0])
+    if target.size and not (target.real.min() >= 0 and target.real.max() <= 1):
+        index = tuple(int(i) for i in np.argwhere(~((target.real >= 0) & (target.real <= 1)))[0])
         raise ValueError(f"bce_with_logits: target[{index}] = {target[index]}, expected numbers in [0, 1]; "
                          "images from 0 to 255 are divided by 255 first, NaN must be cleaned from the data")
     z = logits
     e = np.exp(-magnitude(z))
-    item = np.maximum(z, 0) - target * z + np.log1p(e)
+    item = np.maximum(z, 0)                                    # an array for the three terms
+    item -= target * z
+    item += np.log1p(e)
     return keep(reduced("bce_with_logits", item, reduction), e=e)
 @bce_with_logits.vjp("logits")
 def bce_with_logits_dlogits(g, logits, target, reduction):

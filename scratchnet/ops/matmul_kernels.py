@@ -8,6 +8,8 @@ NumPy's BLAS chooses its loop by the processor's name: it may not know that a ne
 LLVM, compiling here, uses.
 Products that are small, or whose width is no multiple of 16, stay with BLAS.
 """
+from functools import lru_cache
+
 import numpy as np
 
 from .. import memory
@@ -15,7 +17,7 @@ from ..kernel import jit, kernel
 from ..threads import share, thread_count
 from ..turns import next_turn
 from .elementwise_kernels import leaky
-from .lanes import LANES, buffer, sixteen, up
+from .lanes import LANES, buffer, sixteen, up, zeros
 from .products import product
 
 LEAST, SMALL = 64, 1 << 22                      # each length, and their product: below, what is around the loops costs more,
@@ -65,25 +67,26 @@ def fits(rows: int, depth: int, width: int) -> bool:
     return min(rows, depth, width) >= LEAST and rows * depth * width >= SMALL and width % LANES == 0
 
 
-def threads_for(rows: int, depth: int, width: int) -> int:
-    """How many threads such a product is worth."""
-    return thread_count() if rows * depth * width >= LARGE else 1
-
-
 def rows_times(a, b, turned=False, bias=None, slope=None):
     """y[r,s] = Σ_k a[r,k] · b[k,s], or b[s,k] if turned: some rows r or columns s to a thread, some k at a time.
 
     bias, slope: + bias[s], and then a leaky ReLU
     """
     (R, K), S, dtype = a.shape, len(b) if turned else b.shape[1], a.dtype
-    depth, pieces, tall = even(K, DEPTH, 1), threads_for(R, K, S), R > S
-    height = up(-(-R // pieces), 8) if tall else R
-    width = even(S, WIDTH, LANES) if tall else even(S, min(WIDTH, max(LEAST, -(-S // pieces))), LANES)
-    y, blocks = memory.empty((R, S), dtype), -(-R // height) * -(-S // width)
-    scratch, nothing = buffer(pieces * depth, width, dtype), np.zeros(height, dtype)
-    finish = np.zeros(0, dtype) if bias is None else bias, dtype.type(1 if slope is None else slope)
-    share(rows_times_blocks, blocks, a, b, turned, y, height, width, depth, scratch, nothing, *finish, threads=pieces)
+    threads, blocks, *sizes = layout(R, K, S, thread_count())
+    y, scratch = memory.empty((R, S), dtype), buffer(threads * sizes[2], sizes[1], dtype)
+    finish = zeros(0, dtype) if bias is None else bias, dtype.type(1 if slope is None else slope)
+    share(rows_times_blocks, blocks, a, b, turned, y, *sizes, scratch, zeros(sizes[0], dtype), *finish, threads=threads)
     return y
+
+
+@lru_cache
+def layout(R: int, K: int, S: int, threads: int) -> tuple:
+    """(threads that it is worth, blocks, and of each its height, width and depth)"""
+    threads, tall = threads if R * K * S >= LARGE else 1, R > S
+    height = up(-(-R // threads), 8) if tall else R
+    width = even(S, WIDTH, LANES) if tall else even(S, min(WIDTH, max(LEAST, -(-S // threads))), LANES)
+    return threads, -(-R // height) * -(-S // width), height, width, even(K, DEPTH, 1)
 
 
 @jit
