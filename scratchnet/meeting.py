@@ -21,7 +21,7 @@ import numpy as np
 from .kernel import around, inner, jit
 from .kernel_cache import sched_yield
 
-AWAKE = 5e-4                                    # seconds of looking out, if nobody else wants the processor
+AWAKE = 2e-3                                    # seconds of looking out, if nobody else wants the processor
 FREE, CLAIMED, OFFERED, WORKING, DONE = range(5)
 STATE, LOOKS_OUT, PART, JOB, THREAD, FAILED = range(6)                     # where what stands in a helper's mail
 
@@ -106,7 +106,7 @@ def looks() -> int:
         start = perf_counter()
         look_for(nothing, 1, 100)
         times.append(perf_counter() - start)
-    return int(min(max(100 * AWAKE / min(times), 500), 10_000))
+    return int(min(max(100 * AWAKE / min(times), 500), 40_000))
 
 
 # ---- in LLVM's instructions: the first three of atomic.py, in one go whatever other threads do; the others, addresses.py ----

@@ -6,7 +6,8 @@ The fast versions are that of products.py, over blocks that stay in the L2 cache
 factor is copied; the first may lie in memory by rows (x, g) or by columns (xᵀ).
 NumPy's BLAS chooses its loop by the processor's name: it may not know that a new one has 512-bit registers, which
 LLVM, compiling here, uses.
-Products that are small, or whose width is no multiple of 16, stay with BLAS.
+Products that are small, or whose width is no multiple of 16, stay with BLAS; those of a single column, at the end of every
+critic, are bound by memory, and shared.
 """
 from functools import lru_cache
 
@@ -14,14 +15,14 @@ import numpy as np
 
 from .. import memory
 from ..kernel import jit, kernel
-from ..threads import share, thread_count
+from ..threads import share, share_rows, thread_count
 from ..turns import next_turn
 from .elementwise_kernels import leaky
 from .lanes import LANES, buffer, sixteen, up, zeros
 from .products import product
 
-LEAST, SMALL = 64, 1 << 22                      # each length, and their product: below, what is around the loops costs more,
-LARGE = 1 << 22                                 # and up to here, what waking a second thread costs
+LEAST, SMALL = 16, 1 << 22                      # each length, and their product: below, what is around the loops costs more
+NUMBERS = 1 << 16                               # that a thread takes at a time, where there is a single column
 DEPTH, WIDTH = 128, 256                         # a block of b: 128 × 256 float32 are a quarter of a small L2 cache
 
 
@@ -34,9 +35,16 @@ def matmul_y(x, w, b=None, slope=None):
 
 @matmul_y.fast
 def matmul_y_fast(x, w, b=None, slope=None):
-    if fits(x.shape[0], *w.shape):
+    if fits(len(x), *w.shape):
         return rows_times(x, w, bias=b, slope=slope)
-    return matmul_y.reference(x, w, b, slope)
+    y = memory.empty((len(x), w.shape[1]), x.dtype)
+    if w.shape[1] == 1 and x.size >= NUMBERS:
+        by_rows(column_y, x, w[:, 0], y[:, 0])
+    else:
+        np.matmul(x, w, out=y)
+    if b is not None or slope is not None:
+        by_rows(add_bias, y, *finish(b, slope, w), 0, w.shape[1])
+    return y
 
 
 @kernel
@@ -59,7 +67,9 @@ def matmul_dx(g, w):
 @matmul_dx.fast
 def matmul_dx_fast(g, w):
     if g.shape[1] == 1:
-        return np.multiply(g, w.T, out=memory.empty((len(g), len(w)), g.dtype))      # no sum at all: a third of BLAS's time
+        dx = memory.empty((len(g), len(w)), g.dtype)
+        by_rows(column_dx, dx, g[:, 0], w[:, 0])
+        return dx
     return rows_times(g, w, turned=True) if fits(*g.shape, len(w)) else g @ w.T
 
 
@@ -73,20 +83,26 @@ def rows_times(a, b, turned=False, bias=None, slope=None):
     bias, slope: + bias[s], and then a leaky ReLU
     """
     (R, K), S, dtype = a.shape, len(b) if turned else b.shape[1], a.dtype
-    threads, blocks, *sizes = layout(R, K, S, thread_count())
+    threads = thread_count()
+    blocks, *sizes = layout(R, K, S, threads)
     y, scratch = memory.empty((R, S), dtype), buffer(threads * sizes[2], sizes[1], dtype)
-    finish = zeros(0, dtype) if bias is None else bias, dtype.type(1 if slope is None else slope)
-    share(rows_times_blocks, blocks, a, b, turned, y, *sizes, scratch, zeros(sizes[0], dtype), *finish, threads=threads)
+    share(rows_times_blocks, blocks, a, b, turned, y, *sizes, scratch, zeros(sizes[0], dtype),
+          *finish(bias, slope, np.empty((0, 0), dtype)), threads=threads)
     return y
+
+
+def finish(bias, slope, w) -> tuple:
+    """What `add_bias` is given: zeros where there is no bias, 1 where there is no ReLU."""
+    return zeros(w.shape[1], w.dtype) if bias is None else bias, w.dtype.type(1 if slope is None else slope)
 
 
 @lru_cache
 def layout(R: int, K: int, S: int, threads: int) -> tuple:
-    """(threads that it is worth, blocks, and of each its height, width and depth)"""
-    threads, tall = threads if R * K * S >= LARGE else 1, R > S
+    """(blocks, and of each its height, width and depth)"""
+    tall = R > S
     height = up(-(-R // threads), 8) if tall else R
     width = even(S, WIDTH, LANES) if tall else even(S, min(WIDTH, max(LEAST, -(-S // threads))), LANES)
-    return threads, -(-R // height) * -(-S // width), height, width, even(K, DEPTH, 1)
+    return -(-R // height) * -(-S // width), height, width, even(K, DEPTH, 1)
 
 
 @jit
@@ -106,18 +122,19 @@ def rows_times_blocks(turn, a, b, turned, y, height, width, depth, scratch, noth
                 copy(b, k, s, d, columns, b_block)
             product(a[r:rows, k:k + d], b_block[:d], y[r:rows], zero, s // 16, columns // 16, k > 0, nothing)
         if len(bias) > 0:
-            for n in range(r, rows):
-                add_bias(y[n, s:s + columns], bias[s:s + columns], slope)
+            add_bias(r, rows, y, bias, slope, s, s + columns)
         block = next_turn(turn)
 
 
 @jit
-def add_bias(row, bias, slope):
-    """relu(row + bias), in its place."""
-    zero = slope * 0
-    for m in range(len(row)):
-        z = row[m] + bias[m]
-        row[m] = z if not z < zero else zero if slope == zero else z * slope     # ReLU makes 0 of −∞, not NaN
+def add_bias(first, last, y, bias, slope, left, right):
+    """y = relu(y + bias), in its place, for some rows and columns."""
+    zero, b = slope * 0, bias[left:right]
+    for n in range(first, last):
+        row = y[n, left:right]
+        for m in range(len(row)):
+            z = row[m] + b[m]
+            row[m] = z if not z < zero else zero if slope == zero else z * slope     # ReLU makes 0 of −∞, not NaN
 
 
 @jit
@@ -146,6 +163,33 @@ def turn_sixteen(to, i, j, x, r, c):
     for k in range(16):
         for n in range(16):
             to[i + n, j + k] = x[r + k, c + n]
+
+
+# ---- with a w of one column ---------------------------------------------------------------------------
+
+
+def by_rows(loop, x, *args) -> None:
+    """loop(first, last, x, …) over some rows of x."""
+    share_rows(loop, len(x), max(1, NUMBERS // max(1, x.shape[1])), x, *args)
+
+
+@jit(flags={"reassoc", "nsz", "contract"})
+def column_y(first, last, x, w, y):
+    """y[n] = Σ_d x[n,d] · w[d]"""
+    for n in range(first, last):
+        row, s = x[n], x.dtype.type(0)
+        for d in range(len(row)):
+            s += row[d] * w[d]
+        y[n] = s
+
+
+@jit
+def column_dx(first, last, dx, g, w):
+    """dx[n,d] = g[n] · w[d]: no sum at all"""
+    for n in range(first, last):
+        row, number = dx[n], g[n]
+        for d in range(len(row)):
+            row[d] = number * w[d]
 
 
 def even(n: int, most: int, multiple: int) -> int:
