@@ -131,9 +131,6 @@ class Dense(Layer):
     def forward(self, x: Array) -> Tensor:
         return ops.dense(x, self.w, self.b)
 
-    def forward_relu(self, x: Array, slope: float) -> Tensor:
-        return ops.dense_relu(x, self.w, self.b, slope=slope)
-
 
 class Conv2d(Layer):
     """y = conv2d(x, w, b).    Shapes  x (N,C,H,W), w (F,C,K,L), b (F,) → (N,F,I,J).    Errors, Source  those of sn.conv2d."""
@@ -206,30 +203,34 @@ class Sequential(Layer):
 
 def several(layers: list, x: Array) -> tuple[Tensor, list]:
     """As many of the first layers as are one op, applied to x, and the layers that are left."""
-    layer, relu = layers[0], len(layers) > 1 and is_relu(layers[1])
-    weights, stages, count = chain(layers)
-    if len(stages) > 1:
+    layer = layers[0]
+    weights, row, count = alike(layers, (Dense,) if type(layer) is Dense else CONVOLUTIONS)
+    if type(layer) is Dense and count > 1:
+        return ops.dense_chain(x, weights, slopes=[slope for _, slope in row]), layers[count:]
+    if len(row) > 1:
+        stages = [ops.Stage(type(one) is ConvTranspose2d, slope, **one.settings) for one, slope in row]
         return ops.conv_chain(x, weights, stages=stages), layers[count:]
-    if relu and (type(layer) in (Dense, *CONVOLUTIONS) or type(layer) is BatchNorm and layer.in_one(x)):
-        return layer.forward_relu(x, slope_of(layers[1])), layers[2:]
+    if len(layers) > 1 and is_relu(layers[1]):
+        if type(layer) in CONVOLUTIONS or type(layer) is BatchNorm and layer.in_one(x):
+            return layer.forward_relu(x, slope_of(layers[1])), layers[2:]
     return layer(x), layers[1:]
 
 
-def chain(layers: list) -> tuple[list, list, int]:
-    """The convolutions that these begin with, each with its ReLU, as (weights, stages, number of layers) of a conv_chain.
+def alike(layers: list, kinds: tuple) -> tuple[list, list, int]:
+    """The layers of these kinds that these begin with: their weights, each with the slope of the ReLU behind it, how many in all.
 
     Only such whose weights are all trained, or all frozen: the gradients of a chain are worked out together.
     """
-    weights, stages, count = [], [], 0
-    while count < len(layers) and type(layers[count]) in CONVOLUTIONS and layers[count].b is not None:
+    weights, found, count = [], [], 0
+    while count < len(layers) and type(layers[count]) in kinds and layers[count].b is not None:
         layer, after = layers[count], layers[count + 1:count + 2]
         weights += [layer.w, layer.b]
         if len({w.requires_grad for w in weights}) > 1:
-            return weights[:-2], stages, count
+            return weights[:-2], found, count
         relu = bool(after) and is_relu(after[0])
-        stages.append(ops.Stage(type(layer) is ConvTranspose2d, slope_of(after[0]) if relu else 1.0, **layer.settings))
+        found.append((layer, slope_of(after[0]) if relu else 1.0))         # slope 1: none
         count += 1 + relu
-    return weights, stages, count
+    return weights, found, count
 
 
 def is_relu(layer: Layer) -> bool:

@@ -14,7 +14,7 @@ from .conv import conv2d, conv2d_transpose, conv2d_weight, conv_transpose2d
 from .batch_norm import batch_norm
 from .conv_chain import Stage, conv_chain
 from .conv_relu import conv2d_relu, conv2d_transpose_relu, conv_transpose2d_relu
-from .dense_relu import dense_relu
+from .dense_chain import dense_chain
 from .elementwise import (abs, add, clip, div, exp, leaky_relu, log, maximum, minimum, mul, neg, power, relu,
                           sigmoid, softplus, sqrt, sub, tanh, where)
 from .loss import bce_with_logits, cross_entropy, gaussian_kl, mse
