@@ -29,7 +29,7 @@ def addresses(typing, loop, blocks, taken, args):
         build, (job, thread) = ir.IRBuilder(part.append_basic_block()), part.args
         blocks, taken, packed = cgutils.unpack_tuple(build, build.load(build.bitcast(job, job_type)))
         values = [context.make_tuple(build, turn, [blocks, taken, thread]), *cgutils.unpack_tuple(build, packed)]
-        if isinstance(called.args[-1], types.StarArgTuple):    # a loop(turn, …, *more)
+        if isinstance(called.args[-1], (types.StarArgTuple, types.StarArgUniTuple)):         # a loop(turn, …, *more)
             first = len(called.args) - 1
             values[first:] = [context.make_tuple(build, called.args[-1], values[first:])]
         compiled = loop.dispatcher.overloads[called.args]

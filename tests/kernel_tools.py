@@ -1,9 +1,11 @@
 """What the tests of kernels in bad company share: a process of its own, real shapes, results as bytes."""
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,10 @@ import pytest
 numba = pytest.importorskip("numba")
 
 import scratchnet as sn
-from scratchnet import threads
+from scratchnet import meeting, optim_kernels, threads, turns
 from scratchnet.kernel import Kernel
-from scratchnet.ops import channel_kernels, elementwise_kernels, matmul_kernels
+from scratchnet.models.kmeans_tiles import Rows
+from scratchnet.ops import channel_kernels, conv_plan, elementwise_kernels, matmul_kernels
 from tests.kernel_rows import large, run
 
 ROOT = Path(__file__).parent.parent
@@ -35,17 +38,53 @@ def as_before(monkeypatch):
     before = threads.threads
     monkeypatch.setattr(elementwise_kernels, "NUMBERS", 1 << 14)
     monkeypatch.setattr(channel_kernels, "NUMBERS", 1 << 12)
-    monkeypatch.setattr(matmul_kernels, "LARGE", 1)
+    monkeypatch.setattr(matmul_kernels, "NUMBERS", 1 << 12)
+    monkeypatch.setattr(conv_plan, "FILTERS", 3)
+    monkeypatch.setattr(optim_kernels, "BLOCK", 1 << 12)
     with sn.use_kernels("numba"):
         yield
     sn.set_threads(before)
 
 
 def alone(block: int) -> threads.Todo:
-    """What hands out this block and no other, in Python or to compiled loops."""
+    """What hands out this block and no other."""
     todo = threads.Todo(block + 1, np.zeros(1, np.int64))
-    todo.numbers, todo.turn.taken[0] = iter([block]), block
+    todo.numbers = iter([block])
     return todo
+
+
+def instead_of_threads(monkeypatch, do) -> None:
+    """Whatever is shared among threads is handed to do(run, blocks, arrays): run(block) runs one block of it alone; arrays: what
+    it may write to, scratch memory aside (None: not known)."""
+    def parallel(work, blocks):
+        do(lambda block: work(alone(block)), blocks, None if work.__closure__ is None else within_reach(work))
+
+    def run_of(loop, way=""):
+        names = list(inspect.signature(getattr(loop, "function", getattr(loop, "py_func", loop))).parameters)[1:]
+        start = starters.setdefault((loop, way), None) or meeting.starter(turns.by_rows(loop) if way else loop)
+        starters[loop, way] = start
+
+        def run(helpers, blocks, *args):
+            arrays = [a for i, a in enumerate(args) if isinstance(a, np.ndarray) and a.flags.writeable
+                      and (way or names[i:i + 1] != ["scratch"])]
+            do(lambda block: start(threads.NOBODY, np.array([block]), block + 1, *args), blocks, arrays)
+        return run
+    monkeypatch.setattr(threads, "run_of", run_of)
+    original = threads.parallel
+    for module in [m for n, m in sys.modules.items() if n.startswith("scratchnet.")]:
+        if vars(module).get("parallel") is original:
+            monkeypatch.setattr(module, "parallel", parallel)
+
+
+starters: dict = {}
+
+
+def within_reach(function) -> list[np.ndarray]:
+    """The writeable arrays in a function's closure, also those in lists and objects there and in closures of functions there."""
+    cells = [cell.cell_contents for cell in function.__closure__ or () if cell != types.CellType()]           # not the empty ones
+    each = [v for c in cells for v in (c if isinstance(c, (list, tuple)) else vars(c).values() if isinstance(c, Rows) else [c])]
+    return [v for v in each if isinstance(v, np.ndarray) and v.flags.writeable] + \
+        [a for v in each if isinstance(v, types.FunctionType) for a in within_reach(v)]
 
 
 # ---- real shapes --------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ import ast
 import os
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -13,10 +12,8 @@ import pytest
 numba = pytest.importorskip("numba")
 
 import scratchnet as sn
-from scratchnet.threads import parallel
-from scratchnet.models.kmeans_tiles import Rows
 from tests.conftest import size
-from tests.kernel_tools import alone, NAMES, ROOT, as_before, bits, python, real      # noqa: F401  as_before: for every test
+from tests.kernel_tools import NAMES, ROOT, as_before, bits, instead_of_threads, python, real      # noqa: F401  as_before: for every test
 
 
 each_kernel = pytest.mark.parametrize("name", NAMES)        # one without a row fails with a KeyError
@@ -49,27 +46,18 @@ def test_K4_same_bits_every_time(name):
     assert len({bits(name, args) for _ in range(size(12, 300))}) == 1
 
 
-def within_reach(function) -> list[np.ndarray]:
-    """The arrays in a function's closure, also those in lists and objects there and in the closures of functions there."""
-    cells = [cell.cell_contents for cell in function.__closure__ or () if cell != types.CellType()]           # not the empty ones
-    each = [v for c in cells for v in (c if isinstance(c, (list, tuple)) else vars(c).values() if isinstance(c, Rows) else [c])]
-    return [v for v in each if isinstance(v, np.ndarray)] + \
-        [a for v in each if isinstance(v, types.FunctionType) for a in within_reach(v)]
-
-
-def writes(work, blocks: int) -> list[np.ndarray]:
-    """For each array that `work` can write to: how many blocks write to each of its numbers.
+def writes(run, blocks: int, arrays: list) -> list[np.ndarray]:
+    """For each of these arrays: how many blocks write to each of its numbers.
 
     Every block runs alone, over two backgrounds, so that writing what stood there does not go unnoticed.
     """
-    arrays = [a for a in within_reach(work) if a.flags.writeable]
     before, counts = [a.copy() for a in arrays], [np.zeros(a.shape, int) for a in arrays]
     for block in range(blocks):
         changed = [np.zeros(a.shape, bool) for a in arrays]
         for background in (3, -5):
             for a in arrays:
                 a[...] = background
-            work(alone(block))
+            run(block)
             for a, c in zip(arrays, changed):
                 c |= a != background
         for count, c in zip(counts, changed):
@@ -83,18 +71,15 @@ def writes(work, blocks: int) -> list[np.ndarray]:
 def test_K4_no_two_blocks_write_to_the_same_memory(name, monkeypatch):
     """A race that no run has lost so far is one all the same."""
     sn.set_threads(3)
-    seen = []
-
-    def spy(work, blocks):
-        seen.append((blocks, writes(work, blocks)))
-        parallel(work, blocks)
-    for module in [m for n, m in sys.modules.items() if n.startswith("scratchnet.")]:
-        if vars(module).get("parallel") is parallel:
-            monkeypatch.setattr(module, "parallel", spy)
-    args = real(name, 50)
+    args, seen = real(name, 50), []
     expected = bits(name, args)
-    monkeypatch.undo()
-    assert bits(name, args) == expected                     # the spy left no trace
+
+    def spy(run, blocks, arrays):
+        seen.append((blocks, writes(run, blocks, arrays)))
+        for block in range(blocks):
+            run(block)
+    instead_of_threads(monkeypatch, spy)
+    assert bits(name, args) == expected
     assert not seen or max(blocks for blocks, _ in seen) > 1
     for blocks, counts in seen:
         assert all(c.max(initial=0) <= 1 for c in counts)
@@ -105,17 +90,16 @@ def test_K4_no_two_blocks_write_to_the_same_memory(name, monkeypatch):
 def test_K4_a_shared_sum_is_noticed():
     total, own = np.zeros(3), np.zeros(4)
 
-    def work(todo):
-        for block in todo:
-            own[block] = 1
-            total[1] += 1
-    counts = {a.size: a.tolist() for a in writes(work, 4)}
+    def run(block):
+        own[block] = 1
+        total[1] += 1
+    counts = {a.size: a.tolist() for a in writes(run, 4, [total, own])}
     assert counts == {3: [0, 4, 0], 4: [1, 1, 1, 1]}
 
 
 def test_K4_numba_starts_no_threads_and_is_used_in_one_place():
-    """Loops are compiled by kernel.py only, which gives each its options; four files write instructions for it."""
-    users = {"kernel.py", "kernel_cache.py", "atomic.py", "instructions.py", "registers.py", "transposes.py"}
+    """Loops are compiled by kernel.py only, which gives each its options; five files write instructions for it."""
+    users = {"kernel.py", "kernel_cache.py", "atomic.py", "addresses.py", "instructions.py", "registers.py", "transposes.py"}
     for path in (ROOT / "scratchnet").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else \

@@ -1,7 +1,6 @@
 """Work handed out in blocks: the same bits by however many threads (K3), in any order, every time (K4); callers (K9)."""
 from __future__ import annotations
 
-import sys
 import threading
 
 import pytest
@@ -13,7 +12,7 @@ from scratchnet.kernel import Kernel
 from scratchnet.threads import parallel
 from tests.conftest import size
 from tests.kernel_rows import each_kernel, large, run
-from tests.kernel_tools import alone, as_before, forks, python      # noqa: F401  as_before: for every test
+from tests.kernel_tools import as_before, forks, instead_of_threads, python      # noqa: F401  as_before: for every test
 
 
 @each_kernel
@@ -30,12 +29,12 @@ def test_K4_same_bits_in_whatever_order_the_blocks_are_done(name, monkeypatch):
     """K3 again, without waiting for threads to meet: each block alone, first to last and last to first."""
     args, results = large(name), set()
     for order in (1, -1):
-        def parallel(work, blocks):
+        def do(run_block, blocks, arrays):
             for block in range(blocks)[::order]:
-                work(alone(block))
-        for module in [m for n, m in sys.modules.items() if n.startswith("scratchnet.") and hasattr(m, "parallel")]:
-            monkeypatch.setattr(module, "parallel", parallel)
-        results.add(tuple(a.tobytes() for a in run(name, args, "numba")))
+                run_block(block)
+        with monkeypatch.context() as patch:
+            instead_of_threads(patch, do)
+            results.add(tuple(a.tobytes() for a in run(name, args, "numba")))
     assert len(results) == 1
 
 

@@ -24,7 +24,7 @@ from math import gcd
 import numpy as np
 
 from .. import memory
-from ..kernel import jit
+from ..kernel import contiguous, jit
 from ..threads import share_rows
 from .conv_checks import out_size
 from .lanes import LANES, room, up
@@ -54,7 +54,7 @@ class Plan:
         else:                                                              # one product, all taps of a column in it
             self.taps, self.pairs = K, []
             products, sums, place = [(0, 0, s, 0, I, 0)], [], np.arange(I)
-        self.pairs = np.array(self.pairs, int).reshape(-1, 2)
+        self.pairs = contiguous(np.array(self.pairs, int).reshape(-1, 2))
         self.filters = K // self.taps + len(self.pairs)                    # matrices made of w: of its taps, and of sums
         places = I + sum(rows for *_, rows in sums)                        # for rows of y, and for sums of them
         pixels = (place[:, None] * J + np.arange(J)).ravel()               # where each pixel of y stands
