@@ -41,9 +41,8 @@ class BatchNorm(Layer):
         return ops.normalize(x, mean, var, self.gamma.reshape(row), self.beta.reshape(row), eps=self.eps)
 
     def in_one(self, x: Array) -> bool:
-        """Is all of it one op here?  Not where a learner has replaced a rule of the three (sn.replaced)."""
-        return joined.here() and self.training and x.ndim == 4 \
-            and not any(op.replacements for op in (ops.mean, ops.var, ops.normalize))
+        """Is all of it one op here?"""
+        return joined.here() and self.training and x.ndim == 4
 
     def forward_relu(self, x: Array, slope: float | None) -> Tensor:
         """In one op; with a leaky ReLU behind it, unless slope is None."""

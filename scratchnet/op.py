@@ -30,8 +30,6 @@ from .autograd import Edge, Node, recording
 from .tensor import FLOATS, Tensor, sealed
 
 ENGINE = tuple(f"{__package__}.{module}" for module in ("op", "ops", "autograd", "tensor", "layers"))
-
-
 watchers: list[Callable] = []                   # called with every node made and all its arguments: check/nodes.py
 
 
@@ -287,11 +285,11 @@ def replaced(target: Op, name: str, rule: Callable) -> Iterator[None]:
     finally:
         target.replacements -= 1
         Op.replaced -= 1
-        target.read.clear()
         if original is None:
             del target.rules[name]
         else:
             target.rules[name] = original
+        target.reads.clear()
 
 
 def caller() -> tuple:

@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import scratchnet as sn
-from scratchnet.ops import broadcast, elementwise, shape
+from scratchnet.ops import broadcast, dense_chain, elementwise, shape
 from scratchnet.ops.matmul import product
 from tests import op_cases_images               # noqa: F401  its rows are part of the table
 from tests.op_draw import REGIMES, TABLE, Case, Draw, cases, draws, name_of, pair       # noqa: F401  from here for all
@@ -203,6 +203,23 @@ def _(d):
 def _(d):
     *lead, k, m = d.lengths(d.int(2, 4))
     return {"x": d.real((*lead, k)), "w": d.real((k, m)), "b": d.real(m) if d.pick(True, False) else None}, {}
+
+
+@draws(dense_chain)
+def _(d):
+    """One to three layers, whose outputs keep away from 0, where a ReLU has its kink."""
+    *lead, k = d.lengths(d.int(1, 3))
+    x, weights, slopes = d.real((*lead, k)), [], []
+    y = x
+    for _ in range(d.int(1, 3)):
+        w, b = d.real((y.shape[-1], *d.lengths(1))), None
+        z, shifts = sn.dense(y, w), np.arange(-64, 65) / 32
+        gaps = np.abs(z.reshape(-1, w.shape[1], 1) + shifts).min(axis=0)   # (columns, shifts)
+        b, slope = shifts[gaps.argmax(axis=1)], d.pick(0.0, 1.0, 0.25)
+        y = np.where(z + b > 0, z + b, slope * (z + b))
+        weights += [w, b]
+        slopes.append(slope)
+    return {"x": x, "weights": weights}, {"slopes": slopes}
 
 
 # ---- losses and normalisation -------------------------------------------------------------------

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 import scratchnet as sn
-from scratchnet.ops import broadcast, elementwise, shape as shapes
+from scratchnet.ops import broadcast, dense_chain, elementwise, shape as shapes
 from scratchnet.ops.matmul import product
 from tests import op_references_images          # noqa: F401  its loops are part of the table
 from tests.op_loops import REFERENCE, every, reference_of
@@ -237,6 +237,14 @@ def _(x, w, b=None):
     for *i, m in every(y.shape):
         y[(*i, m)] = math.fsum(x[(*i, d)] * w[d, m] for d in range(w.shape[0])) + (0 if b is None else b[m])
     return y
+
+
+@reference_of(dense_chain)
+def _(x, weights, slopes):
+    for w, b, slope in zip(weights[::2], weights[1::2], slopes):
+        z = REFERENCE[sn.dense](x, w, b)
+        x = np.where(z.real > 0, z, slope * z)
+    return x
 
 
 # ---- losses and normalisation -------------------------------------------------------------------

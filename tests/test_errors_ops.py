@@ -156,6 +156,13 @@ BAD = [                                         # what, call, exception, pattern
     ("dense scalar", lambda: sn.dense(2.0, A(3, 2)), ValueError, r"dense: x \(\) and w \(3, 2\) do not fit"),
     ("dense w 1-D", lambda: sn.dense(A(5, 3), A(3)), ValueError, r"dense: x \(5, 3\) and w \(3,\) do not fit"),
     ("dense bias", lambda: sn.dense(A(5, 3), A(3, 2), A(3)), ValueError, r"dense: b \(3,\), expected \(2,\)"),
+    ("dense chain slope", lambda: sn.ops.dense_chain(A(5, 3), [A(3, 2), A(2)], slopes=[-1]), ValueError,
+     "dense_chain: slope is -1, expected 0"),
+    ("dense chain weights", lambda: sn.ops.dense_chain(A(5, 3), [A(3, 2)], slopes=[1]), ValueError,
+     "dense_chain: 1 weights for 1 layers, expected w and b of each"),
+    ("dense chain of nothing", lambda: sn.ops.dense_chain(A(5, 3), [], slopes=[]), ValueError, "0 weights for 0 layers, .* one or more"),
+    ("dense chain, second layer", lambda: sn.ops.dense_chain(A(5, 3), [A(3, 2), A(2)] * 2, slopes=[1, 1]), ValueError,
+     r"dense_chain: x \(5, 2\) and w \(3, 2\) do not fit"),
     ("dense bias 2-D", lambda: sn.dense(A(5, 3), A(3, 2), A(5, 2)), ValueError, r"dense: b \(5, 2\), expected \(2,\)"),
 
     ("where", lambda: sn.where(A(3) > 0, A(2), 0.0), ValueError,

@@ -1,4 +1,5 @@
-"""`layers.joined`: a convolution and the ReLU behind it, leaky or not, as one op, with the same bits; and batch normalisation."""
+"""`layers.joined`: a convolution and the ReLU behind it, leaky or not, as one op, with the same bits; dense layers in a row;
+and batch normalisation."""
 import threading
 from contextlib import nullcontext
 
@@ -10,7 +11,7 @@ from scratchnet import layers as L, models
 from scratchnet.models import autoencoder, gan, vae
 from scratchnet.op import Op
 
-JOINED = {"conv2d_relu", "conv2d_transpose_relu", "conv_chain", "batch_norm"}
+JOINED = {"conv2d_relu", "conv2d_transpose_relu", "conv_chain", "batch_norm", "dense_chain"}
 
 
 def ops_of(y: sn.Tensor) -> set[str]:
@@ -78,6 +79,45 @@ def test_chains_end_where_frozen_weights_do():
         "sum", "conv2d", "conv_chain", "conv_chain", "conv_chain", "conv_chain", "conv_chain", "conv_chain"]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("widths", [(5, 4, 3, 2), (20, 32, 48, 1), (300, 256, 32, 256)])         # for BLAS, for ours, for both
+@pytest.mark.parametrize("frozen, x_too", [(False, True), (False, False), (True, True)])
+def test_dense_layers_in_a_row_give_the_same_bits(frozen, x_too, widths, dtype, kernels):
+    a, b, c, d = widths
+    net = L.Sequential(L.Dense(a, b, rng=0), L.ReLU(), L.Dense(b, c, rng=1), L.Dense(c, d, rng=2), L.LeakyReLU(0.2)).astype(dtype)
+    rng, parameters, found = np.random.default_rng(0), net.parameters(), []
+    net.load_state({name: w + 0.1 * rng.standard_normal(w.shape).astype(dtype) for name, w in net.state().items()})     # biases, too
+    for p in parameters:
+        p.requires_grad = not frozen
+    x = rng.standard_normal((70, 2, a)).astype(dtype)
+    for context in (nullcontext(), L.joined()):
+        net.zero_grad()
+        leaf = sn.Tensor(x, requires_grad=x_too)
+        with context:
+            y = net(leaf)
+        (y * y).sum().backward()
+        found.append([y.numpy(), leaf.grad, *(p.grad for p in parameters)])
+    with L.joined():
+        assert ops_of(net(leaf)) == {"dense_chain", "sum"}
+    for one, other in zip(*found):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_array_equal(other, one)
+    assert (found[0][1] is not None) == x_too and (found[0][2] is None) == frozen
+
+
+def test_infinite_numbers_before_a_dense_layers_relu():
+    """With its ReLU as without joining: −∞ becomes 0, not NaN, in the products of ours, too."""
+    for d in (2, 64):
+        net = L.Sequential(L.Dense(d, d, rng=0), L.ReLU())
+        net[0].b.data = np.where(np.arange(d) % 2 == 0, -np.inf, 1).astype(np.float32)
+        x = np.random.default_rng(0).random((1100, d), np.float32)
+        y = net(x).numpy()
+        with L.joined():
+            np.testing.assert_array_equal(net(x).numpy(), y)
+        assert (y[:, 0] == 0).all() and np.isfinite(y).all()
+
+
 @pytest.mark.parametrize("first_wanted", [True, False])
 def test_infinite_weights_in_a_chain_spoil_no_more_than_without(first_wanted):
     """Also where the last block of sixteen images is not full: nothing of it reaches a gradient."""
@@ -137,7 +177,9 @@ def test_joined_only_what_belongs_together():
              ((L.Conv2d(1, 2, 3), L.Tanh()), False), ((L.Flatten(), L.BatchNorm(36), L.ReLU()), False),
              ((L.BatchNorm(1), L.ReLU()), True), ((L.BatchNorm(1), L.LeakyReLU(0.2)), True), ((L.BatchNorm(1), L.Tanh()), True),
              ((L.BatchNorm(1).eval(), L.ReLU()), False), ((L.BatchNorm(1), L.LeakyReLU(-0.1), L.BatchNorm(1).eval()), True),
-             ((Own(1, 2, 3), L.ReLU()), False)]
+             ((Own(1, 2, 3), L.ReLU()), False), ((L.Flatten(), L.Dense(36, 2), L.ReLU()), True),
+             ((L.Flatten(), L.Dense(36, 2), L.Dense(2, 3)), True), ((L.Flatten(), L.Dense(36, 2), L.Tanh(), L.Dense(2, 3)), False),
+             ((L.Flatten(), L.Dense(36, 2, bias=False), L.ReLU()), False)]
     for layers, expected in cases:
         net = L.Sequential(*layers).astype(np.float64)
         with L.joined():
@@ -146,6 +188,8 @@ def test_joined_only_what_belongs_together():
     for op, layer in ((sn.relu, L.ReLU()), (sn.leaky_relu, L.LeakyReLU())):      # a learner's rule is what runs
         with L.joined(), sn.replaced(op, "x", lambda g: 0 * g):
             assert not JOINED & ops_of(L.Sequential(L.Conv2d(1, 2, 3), layer).astype(np.float64)(x))
+    with L.joined(), sn.replaced(sn.dense, "b", lambda g: 0 * g[0]):
+        assert not JOINED & ops_of(L.Sequential(L.Flatten(), L.Dense(36, 2), L.ReLU()).astype(np.float64)(x))
     for op in (sn.mean, sn.var, sn.normalize):
         with L.joined(), sn.replaced(op, "x", lambda g: 0 * g):
             assert not JOINED & ops_of(L.Sequential(L.BatchNorm(1), L.ReLU()).astype(np.float64)(x))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import scratchnet as sn
-from scratchnet.ops import Stage, batch_norm, broadcast, conv, conv_chain, conv_relu, elementwise, pool, shape
+from scratchnet.ops import Stage, batch_norm, broadcast, conv, conv_chain, conv_relu, dense_chain, elementwise, pool, shape
 from scratchnet.ops.matmul import product
 from tests.op_cases import TABLE, name_of
 
@@ -61,6 +61,7 @@ KNOWN = [                                       # op, inputs, settings, result
     (sn.matmul, ([1, 2], [3, 4]), {}, 11),
     (sn.matmul, ([[1, 2], [3, 4]], [5, 6]), {}, [17, 39]),
     (sn.dense, ([[1, 2]], [[3, 4], [5, 6]], [10, 20]), {}, [[23, 36]]),
+    (lambda x, w, b: dense_chain(x, [w, b, w, b], slopes=[0.5, 1.0]), ([[1, 2]], [[3, 4], [5, 6]], [-17, 4]), {}, [[77, 116]]),
     (sn.conv2d, (IMAGE, CROSS, [100]), {}, [[[[111, 114], [120, 123]]]]),
     (sn.conv2d, (IMAGE, CROSS), {"stride": 2, "padding": 1}, [[[[2, 6], [14, 23]]]]),
     (sn.conv2d, (IMAGE, CROSS), {"dilation": 2}, [[[[19]]]]),
@@ -146,5 +147,5 @@ def test_G6_slopes_at_kinks(function, inputs, settings, expected, kernels):
 
 
 def test_every_op_has_a_known_value():
-    known = {row[0] for row in KNOWN} | {sn.where, sn.concatenate, sn.stack, conv_chain}     # those four as lambdas
+    known = {row[0] for row in KNOWN} | {sn.where, sn.concatenate, sn.stack, conv_chain, dense_chain}      # those five as lambdas
     assert {name_of(f) for f in TABLE if f not in known} == set()

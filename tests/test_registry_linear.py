@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import scratchnet as sn
-from scratchnet.ops import batch_norm, broadcast, conv, conv_chain, conv_relu, elementwise, pool, shape
+from scratchnet.ops import batch_norm, broadcast, conv, conv_chain, conv_relu, dense_chain, elementwise, pool, shape
 from scratchnet.ops.matmul import product
 from tests.conftest import for_all, size
 from tests.op_cases import REGIMES, cases, name_of
@@ -28,7 +28,7 @@ LINEAR.update({f: ["ab"] for f in (sn.maximum, sn.minimum)})
 LINEAR.update({conv_relu.conv2d_relu: ["xb", "wb"], conv_relu.conv2d_transpose_relu: ["gb", "wb"]})
 LINEAR[batch_norm] = [["gamma", "beta"]]
 CURVED = {sn.power, sn.exp, sn.log, sn.sqrt, sn.tanh, sn.sigmoid, sn.softplus, sn.clip, sn.var, sn.logsumexp,
-          sn.softmax, sn.log_softmax, sn.mse, sn.bce_with_logits, sn.cross_entropy, sn.gaussian_kl, conv_chain}
+          sn.softmax, sn.log_softmax, sn.mse, sn.bce_with_logits, sn.cross_entropy, sn.gaussian_kl, conv_chain, dense_chain}
 
 
 @each_function
