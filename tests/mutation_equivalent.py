@@ -40,6 +40,13 @@ REASONS = {
         "conv_chain_fast: …} if k > 0 else want & {'x'}) | ({'w'} if 'weigh… → …} if k > 0 else want) | ({'w'} if 'weigh…",
         "conv_chain_fast: …{'x'} if k > 0 else want & {'x'}) | ({'w'} if '… → …{'x'} if k > 0 else {'x'}) | ({'w'} if '…",
         "conv_chain_fast: …lse want & {'x'}) | ({'w'} if 'weights' in want else set()) → …lse want & {'x'}) | {'w'}",
+        "dense_chain_fast: here = ({'x'} if k > 0 else want & {'x'}) | ({'w', 'b'} if 'w… → here = {'x'} | ({'w', 'b'} if 'w…",
+        "dense_chain_fast: here = ({'x'} if k > 0 else want & {'x'}… → here = ({'x'} if k >= 0 else want & {'x'}…",
+        "dense_chain_fast: …ere = ({'x'} if k > 0 else want & {'x'}) … → …ere = ({'x'} if k > -1 else want & {'x'}) …",
+        "dense_chain_fast: … if k > 0 else want & {'x'}) | ({'w', 'b'… → … if k > 0 else want | {'x'}) | ({'w', 'b'…",
+        "dense_chain_fast: …} if k > 0 else want & {'x'}) | ({'w', 'b'} if '… → …} if k > 0 else want) | ({'w', 'b'} if '…",
+        "dense_chain_fast: …{'x'} if k > 0 else want & {'x'}) | ({'w', 'b'}… → …{'x'} if k > 0 else {'x'}) | ({'w', 'b'}…",
+        "dense_chain_fast: …lse want & {'x'}) | ({'w', 'b'} if 'weights' in want else set()) → …lse want & {'x'}) | {'w', 'b'}",
         "conv2d_back: if {'x', 'w'} <= want: → if True:",
         "conv2d_back: if {'x', 'w'} <= want: → if False:",
         "conv2d_back: if {'x', 'w'} <= want: → if {'x', 'w'} < want:",
@@ -54,11 +61,11 @@ REASONS = {
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if {'w'} <= want:",
         "conv2d_transpose_fast: if {'g', 'w'} <= want: → if {'g'} <= want:",
         "conv2d_transpose_fast: elif 'w' in want: → elif True:",
-        "dense_fast: … w).reshape(x.shape) if 'x' in want else None, 'w': matmul_dw(as_… → "
+        "dense_back: … w).reshape(x.shape) if 'x' in want else None, 'w': matmul_dw(as_… → "
         "… w).reshape(x.shape), 'w': matmul_dw(as_…",
-        "dense_fast: …ul_dw(as_rows(x), g) if 'w' in want else None, 'b': g.sum(axis=0)… → "
+        "dense_back: …ul_dw(as_rows(x), g) if 'w' in want else None, 'b': g.sum(axis=0)… → "
         "…ul_dw(as_rows(x), g), 'b': g.sum(axis=0)…",
-        "dense_fast: …, 'b': g.sum(axis=0) if 'b' in want else None} → …, 'b': g.sum(axis=0)}",
+        "dense_back: …, 'b': g.sum(axis=0) if 'b' in want else None} → …, 'b': g.sum(axis=0)}",
         "normalize_fast: …ro, gamma * s, zero) if 'x' in want else None, **{name: per_chann… → "
         "…ro, gamma * s, zero), **{name: per_chann…",
     ],

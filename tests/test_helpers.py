@@ -15,7 +15,8 @@ pytest.importorskip("numba")
 import scratchnet as sn
 from scratchnet import meeting
 from scratchnet.kernel import jit
-from scratchnet.threads import Pool, parallel
+from scratchnet.helpers import Pool
+from scratchnet.threads import parallel
 from tests.cache_tools import FRESH, SOURCE, X, learner
 from tests.kernel_tools import as_before, forks, python      # noqa: F401  as_before: for every test
 

@@ -4,7 +4,7 @@
     elementwise.py   add … clip, where             pool.py       max and mean of windows
     shape.py         reshape … getitem             normalize.py  with given mean and variance; batch_norm.py: with its own
     reduce.py        sum … log_softmax             loss.py       mse, cross-entropies, KL
-    matmul.py        matmul, dense
+    matmul.py        matmul, dense; dense_chain.py
 """
 import numpy as np
 

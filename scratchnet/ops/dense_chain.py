@@ -18,7 +18,7 @@ import numpy as np
 from ..op import keep, op
 from .conv_relu import before_relu, check_slope
 from .elementwise import leaky_relu
-from .elementwise_kernels import leaky_slope, where_positive
+from .elementwise_kernels import leaky_slope
 from .matmul import as_rows, check_dense, dense, dense_back, dense_db, dense_dw, dense_dx
 from .matmul_kernels import matmul_y
 
@@ -39,7 +39,7 @@ def dense_chain(x, weights, *, slopes):
 
 
 def check_chain(x, weights, slopes) -> None:
-    if len(weights) != 2 * len(slopes) or not slopes:
+    if len(weights) != 2 * len(slopes) or len(slopes) == 0:
         raise ValueError(f"dense_chain: {len(weights)} weights for {len(slopes)} layers, expected w and b of each, and one or more")
     for w, b, slope in layers_of(weights, slopes):
         check_dense("dense_chain", x, w, b)
@@ -49,15 +49,15 @@ def check_chain(x, weights, slopes) -> None:
 
 @dense_chain.vjp("x")
 def dense_chain_dx(g, x, weights, slopes):
-    return gradients(g, x, weights, slopes)[0]
+    return dense_gradients(g, x, weights, slopes)[0]
 
 
 @dense_chain.vjp("weights")
 def dense_chain_dweights(g, x, weights, slopes, position):
-    return gradients(g, x, weights, slopes)[1 + position]
+    return dense_gradients(g, x, weights, slopes)[1 + position]
 
 
-def gradients(g, x, weights, slopes) -> list:
+def dense_gradients(g, x, weights, slopes) -> list:
     """[∂L/∂x, ∂L/∂w₁, ∂L/∂b₁, ∂L/∂w₂, …], the last layer first."""
     ys, found = [x], []
     for w, b, slope in layers_of(weights, slopes):
@@ -71,11 +71,9 @@ def gradients(g, x, weights, slopes) -> list:
 @dense_chain.fast_vjp
 def dense_chain_fast(want, g, y, x, weights, between, slopes):
     """The same by the kernels."""
-    ys, found = [as_rows(x), *between, as_rows(y)], []
-    g = as_rows(g)
+    ys, found, g = [x, *between, as_rows(y)], [], as_rows(g)
     for k, (w, _, slope) in reversed(list(enumerate(layers_of(weights, slopes)))):
-        h = g if slope == 1 else where_positive(g, ys[k+1]) if slope == 0 else leaky_slope(g, ys[k+1], slope)
         here = ({"x"} if k > 0 else want & {"x"}) | ({"w", "b"} if "weights" in want else set())
-        all_three = dense_back(here, h, ys[k], w)
+        all_three = dense_back(here, leaky_slope(g, ys[k+1], slope), ys[k], w)
         g, found = all_three["x"], [all_three["w"], all_three["b"], *found]
-    return {"x": None if g is None else g.reshape(x.shape), "weights": found}
+    return {"x": g, "weights": found}

@@ -27,13 +27,12 @@ def peak():
 
 WORKER = """
 import sys
-from tests.benchmarks import measure, nets
+from tests.benchmarks import measure, nets, timing
 library, name, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
 step = nets.our_step(name) if library == "ours" else measure.libraries(threads, library)[library](name)
 print(step.parameters, flush=True)
 for line in sys.stdin:
-    step.run()
-    print(flush=True)
+    print(timing.timed(step.run, int(line)), flush=True)
 """
 
 MEMORY = PEAK + """
@@ -68,18 +67,23 @@ print(json.dumps([begin - start, ours - begin, imported - ours, end - imported, 
 
 
 class Worker:
-    """A library alone in its process, with its own heap: it makes a step when asked to."""
+    """A library alone in its process, with its own heap: it makes steps when asked to."""
 
     def __init__(self, library: str, name: str, threads: int):
         self.process = subprocess.Popen([sys.executable, "-c", WORKER, library, name, str(threads)], cwd=ROOT, text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.parameters = int(self.process.stdout.readline())
 
-    def run(self) -> None:
-        self.process.stdin.write("\n")
+    def timed(self, calls: int) -> float:
+        """Seconds of so many steps in a row."""
+        self.process.stdin.write(f"{calls}\n")
         self.process.stdin.flush()
-        if not self.process.stdout.readline():
+        if not (line := self.process.stdout.readline()):
             raise RuntimeError(f"a benchmark process ended: {self.process.args[3:]}")
+        return float(line)
+
+    def __call__(self) -> None:
+        self.timed(1)
 
     def close(self) -> None:
         self.process.stdin.close()

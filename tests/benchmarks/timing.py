@@ -36,7 +36,7 @@ def alternate(runs: dict[str, Callable], rounds: int, *, warm: int = 3, least: f
     for run in runs.values():
         for _ in range(warm):
             run()
-    calls = {name: max(1, int(np.ceil(least / once(run)))) if least else 1 for name, run in runs.items()}
+    calls = {name: max(1, int(np.ceil(least / timed(run)))) if least else 1 for name, run in runs.items()}
     seconds = {name: np.empty(rounds) for name in runs}
     gc.collect()
     gc.freeze()                                 # what was there before is not searched for garbage during a turn
@@ -44,18 +44,19 @@ def alternate(runs: dict[str, Callable], rounds: int, *, warm: int = 3, least: f
         for i in range(rounds):
             for name, run in runs.items():
                 time.sleep(pause)
-                start = time.perf_counter()
-                for _ in range(calls[name]):
-                    run()
-                seconds[name][i] = (time.perf_counter() - start) / calls[name]
+                seconds[name][i] = timed(run, calls[name]) / calls[name]
     finally:
         gc.unfreeze()
     return seconds
 
 
-def once(run: Callable) -> float:
+def timed(run: Callable, calls: int = 1) -> float:
+    """Seconds of so many calls in a row."""
+    if hasattr(run, "timed"):                   # a process of its own measures itself
+        return run.timed(calls)
     start = time.perf_counter()
-    run()
+    for _ in range(calls):
+        run()
     return time.perf_counter() - start
 
 

@@ -89,7 +89,7 @@ HINTS = ("write the formula as loops from the outside in: first what is on its l
 
 BACKGROUND = """
 Threads are safe here because nobody shares a result: "parallel over outputs" is the rule for every kernel of
-scratchnet (scratchnet/threads.py, `parallel`), and why its results have the same bits for any number of threads.
+scratchnet (scratchnet/threads.py, `share`), and why its results have the same bits for any number of threads.
 Sums shared between threads would need an order, or locks.  Its convolution adds blocking for the cache:
 scratchnet/ops/conv_blocks.py.
 """
