@@ -1,5 +1,5 @@
-"""Whether layers may be joined: a convolution or dense layer and its ReLU (ops/conv_relu.py, dense_relu.py), convolutions in a
-row (ops/conv_chain.py), all of batch normalisation (ops/batch_norm.py)."""
+"""Whether layers may be joined: a convolution and its ReLU (ops/conv_relu.py), convolutions or dense layers in a row
+(ops/conv_chain.py, dense_chain.py), all of batch normalisation (ops/batch_norm.py)."""
 from contextvars import ContextVar
 
 from . import guard

@@ -1,4 +1,4 @@
-"""Compiled loops that several threads take part in (threads.share): who does, what comes of errors, other callers, atomic numbers."""
+"""Compiled loops that several threads take part in (threads.share): who does, errors, other callers, atomic numbers."""
 from __future__ import annotations
 
 import threading
@@ -248,7 +248,7 @@ class Plainly(NamedTuple):
 
 
 @pytest.mark.parametrize("both", [Plainly(do_read, meeting.read), Plainly(do_write, meeting.write),
-                                  Plainly(do_swap, meeting.swap_if), Plainly(do_add, add_one)], ids=["read", "write", "swap", "add"])
+                                  Plainly(do_swap, meeting.swap_if), Plainly(do_add, add_one)])
 def test_atomic_numbers_do_what_their_loops_say(both):
     written = getattr(both.written, "function", None) or both.written.__wrapped__
     for more in ((), (5,), (7, 6), (8, 6)):

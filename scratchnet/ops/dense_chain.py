@@ -57,11 +57,17 @@ def dense_chain_dweights(g, x, weights, slopes, position):
     return dense_gradients(g, x, weights, slopes)[1 + position]
 
 
-def dense_gradients(g, x, weights, slopes) -> list:
-    """[∂L/∂x, ∂L/∂w₁, ∂L/∂b₁, ∂L/∂w₂, …], the last layer first."""
-    ys, found = [x], []
+def dense_outputs(x, weights, slopes) -> list:
+    """[x, y₁, y₂, …]"""
+    ys = [x]
     for w, b, slope in layers_of(weights, slopes):
         ys.append(leaky_relu(dense(ys[-1], w, b), slope=slope))
+    return ys
+
+
+def dense_gradients(g, x, weights, slopes) -> list:
+    """[∂L/∂x, ∂L/∂w₁, ∂L/∂b₁, ∂L/∂w₂, …], the last layer first."""
+    ys, found = dense_outputs(x, weights, slopes), []
     for (w, _, slope), x, y in reversed(list(zip(layers_of(weights, slopes), ys, ys[1:]))):
         h = before_relu(g, y, slope)
         g, found = dense_dx(h, w), [dense_dw(h, x, w.shape), dense_db(h), *found]
