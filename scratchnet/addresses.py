@@ -3,9 +3,11 @@
     part(job, thread)   is a function of C's kind, made here: it takes the arguments from where `job` points, and calls
                         loop(Turn(blocks, taken, thread), *args).  Not 0: the loop raised an error
 """
+import inspect
+
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, compiler
 
 from .turns import Turn
 
@@ -16,7 +18,6 @@ PART = ir.FunctionType(STATUS, [ADDRESS, INT])
 def addresses(typing, loop, blocks, taken, args):
     """(part, job).  job is on the stack of the function that this is written into, so it lives as long as that runs."""
     turn, job_kind = types.NamedTuple((types.int64, taken, types.int64), Turn), types.Tuple((types.int64, taken, args))
-    called = typing.resolve_function_type(loop, (turn, *args.types), {})   # compiles it
 
     def generate(context, builder, signature, values):
         job = cgutils.alloca_once_value(builder, context.make_tuple(builder, job_kind, values[1:]))
@@ -29,15 +30,24 @@ def addresses(typing, loop, blocks, taken, args):
         build, (job, thread) = ir.IRBuilder(part.append_basic_block()), part.args
         blocks, taken, packed = cgutils.unpack_tuple(build, build.load(build.bitcast(job, job_type)))
         values = [context.make_tuple(build, turn, [blocks, taken, thread]), *cgutils.unpack_tuple(build, packed)]
-        if isinstance(called.args[-1], (types.StarArgTuple, types.StarArgUniTuple)):         # a loop(turn, …, *more)
-            first = len(called.args) - 1
-            values[first:] = [context.make_tuple(build, called.args[-1], values[first:])]
-        compiled = loop.dispatcher.overloads[called.args]
-        context.active_code_library.add_linking_library(compiled.library)
-        function = context.declare_function(build.module, compiled.fndesc)
-        status, _ = context.call_conv.call_function(build, function, called.return_type, called.args, values)
+        kinds = [turn, *args.types]
+        if loop.dispatcher.py_func.__code__.co_flags & inspect.CO_VARARGS:                 # a loop(turn, …, *more)
+            first = loop.dispatcher.py_func.__code__.co_argcount
+            more = types.StarArgTuple.from_types(kinds[first:])
+            values[first:], kinds[first:] = [context.make_tuple(build, more, values[first:])], [more]
+        called = compiled(context, build, loop.dispatcher, types.none(*kinds))
+        function = context.declare_function(build.module, called.fndesc)
+        status, _ = context.call_conv.call_function(build, function, types.none, kinds, values)
         build.ret(build.zext(status.is_error, STATUS))
     return types.UniTuple(types.int64, 2)(loop, blocks, taken, args), generate
+
+
+def compiled(context, builder, dispatcher, signature):
+    """For this place only: nothing that Python could call, and no machine code by itself, which would take a second more."""
+    flags = compiler.Flags()
+    dispatcher.targetdescr.options.parse_as_flags(flags, dispatcher.targetoptions)
+    flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+    return context.compile_subroutine(builder, dispatcher.py_func, signature, flags=flags)
 
 
 def call(typing, part, job, thread):

@@ -71,12 +71,11 @@ def matrix_in(scratch, place):
 
 
 @jit
-def lanes_in(scratch, place, channels, at, border, fresh):
-    """The same as lanes.  fresh: with zeros where no pixel will be, at the places `border` and beyond the channels."""
+def lanes_in(scratch, place, channels, at, border):
+    """The same as lanes, with zeros where no pixel will be, at the places `border` and beyond the channels."""
     array = matrix_in(scratch, place)
-    if fresh:
-        array[channels:] = 0
-        clear(array[:channels], border)
+    array[channels:] = 0
+    clear(array[:channels], border)
     return Lanes(array, at)
 
 

@@ -21,7 +21,7 @@ from .elementwise_kernels import leaky
 from .lanes import LANES, buffer, sixteen, up, zeros
 from .products import product
 
-LEAST, SMALL = 16, 1 << 22                      # each length, and their product: below, what is around the loops costs more
+LEAST, SMALL = 64, 1 << 22                      # each length, and their product: below, what is around the loops costs more
 NUMBERS = 1 << 16                               # that a thread takes at a time, where there is a single column
 DEPTH, WIDTH = 128, 256                         # a block of b: 128 × 256 float32 are a quarter of a small L2 cache
 
