@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils, compiler
 
-from .turns import Turn
+from .turn import Turn
 
 INT, STATUS, ADDRESS = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
 PART = ir.FunctionType(STATUS, [ADDRESS, INT])

@@ -18,6 +18,7 @@ import numpy as np
 from . import turns
 from .helpers import NOTHING, Pool, Todo, do, meeting_place
 from .kernel import as_written, inner
+from .turn import Turn
 
 
 def default_threads() -> int:
@@ -103,7 +104,7 @@ def new_run(loop: Callable) -> Callable:
     if as_written() or meeting_place() is None:
         def plainly(helpers, blocks, *args):
             taken, numbers = np.zeros(1, np.int64), itertools.count()
-            parallel(lambda todo: loop(turns.Turn(blocks, taken, next(numbers)), *args), helpers + 1)
+            parallel(lambda todo: loop(Turn(blocks, taken, next(numbers)), *args), helpers + 1)
         return plainly
     start = meeting_place().starter(loop)
 

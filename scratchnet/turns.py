@@ -8,18 +8,7 @@
 Handing them out in Python would stop both threads at the interpreter lock after each block, and what Python needs for it
 has left the caches by then: 10 microseconds a block, and a DCGAN step has 128.
 """
-from typing import NamedTuple
-
-import numpy as np
-
 from .kernel import around, inner, jit
-
-
-class Turn(NamedTuple):
-    """Of one thread that takes part in a loop."""
-    blocks: int
-    taken: np.ndarray                           # how many of them are taken, by all threads
-    thread: int                                 # its number: 0 for the caller, who may find scratch memory by it
 
 
 @jit

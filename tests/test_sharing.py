@@ -257,3 +257,21 @@ def test_atomic_numbers_do_what_their_loops_say(both):
         ours, plain = np.array([7, 7, 9]), np.array([7, 7, 9])
         assert both.compiled(ours, 1, *more) == written(plain, 1, *more)
         np.testing.assert_array_equal(ours, plain)
+
+
+def test_K6_a_shared_loop_is_found_again_whatever_was_done_before(tmp_path):
+    """What its name on disk follows from must not be what a process happens to have in use."""
+    files = []
+    for before in ("", "sn.use_kernels('numpy'); sn.relu(np.ones(9)); sn.use_kernels('numba'); sn.relu(np.ones(9))",
+                   "threads.parallel(list, 3); share(count, 3, np.zeros(3, np.int64), np.zeros(3, np.int64), 0)"):
+        python(f"""
+import numpy as np, scratchnet as sn
+from scratchnet import threads
+from scratchnet.threads import share
+from tests.test_sharing import count, count_rows, counted
+{before}
+counted(5)
+threads.share_rows(count_rows, 9, 4, np.zeros(9, np.int64))
+""", NUMBA_CACHE_DIR=str(tmp_path))
+        files.append({path.name for path in tmp_path.rglob("*.nbc") if "count" in path.name})
+    assert files[0] == files[1] == files[2] and len(files[0]) == 3
