@@ -10,7 +10,7 @@ One of these words stands in the mail of each helper, and changes by the arrow o
 been taken back, a helper has one caller at a time, and when `settle` ends no helper is at work.
 
 A thread that falls asleep takes 30 to 100 microseconds to wake, and a training step has dozens of shared loops, many not
-much longer.  So helpers stay awake between them, for half a millisecond.  (Run from Python, with a queue and the interpreter
+much longer.  So helpers stay awake between them, for two milliseconds.  (Run from Python, with a queue and the interpreter
 lock, a helper began 50 microseconds after the caller, who had needed 40 to call it, and who needed 40 more to return.)
 """
 from functools import cache
