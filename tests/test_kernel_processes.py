@@ -118,6 +118,7 @@ print(seconds, sum(sum(loop.stats.cache_misses.values()) for loop, _ in compiled
 """
 
 
+@pytest.mark.full
 def test_first_training_step_cold_and_warm(tmp_path):
     """Seconds beyond importing Numba, with the first compilation and without."""
     runs = [python(STEP, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2)]

@@ -275,3 +275,17 @@ threads.share_rows(count_rows, 9, 4, np.zeros(9, np.int64))
 """, NUMBA_CACHE_DIR=str(tmp_path))
         files.append({path.name for path in tmp_path.rglob("*.nbc") if "count" in path.name})
     assert files[0] == files[1] == files[2] and len(files[0]) == 3
+
+
+def test_K3_same_bits_whether_compiled_here_or_found_on_disk(tmp_path):
+    """Loops whose order of sums is left to LLVM: the copy that runs must not depend on what else this process has compiled."""
+    code = """
+import hashlib
+from tests.kernel_tools import bits, real
+from scratchnet.ops.matmul_kernels import matmul_y
+import numpy as np
+x, w = (np.random.default_rng(0).standard_normal(s).astype(np.float32) for s in ((128, 3136), (3136, 1)))
+print([hashlib.sha256(b"".join(bits(n, real(n, 50)))).hexdigest() for n in ("channel_sum", "channel_dots", "channel_moments")],
+      hashlib.sha256(matmul_y(x, w).tobytes()).hexdigest())
+"""
+    assert len({python(code, NUMBA_CACHE_DIR=str(tmp_path)).stdout for _ in range(2)}) == 1
