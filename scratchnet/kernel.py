@@ -180,13 +180,10 @@ class jit:
         if not numba_found():
             return self.function, self.function                            # a loop is plain Python, too
         from .kernel_cache import intrinsic, njit
-        options = dict(nogil=True, fastmath=self.flags, error_model="numpy")
-        loop = njit(self.function, **options)
-        if self.intrinsic and not as_written():
-            return loop, intrinsic(self.intrinsic, self.function)
         # With flags, the order of a sum is LLVM's choice.  It must not depend on whether a loop was compiled in this process,
-        # whose copy then runs, or came from disk in one file with its caller; part of its caller, it is in that file always.
-        return loop, njit(self.function, **options, forceinline=True) if self.flags else loop
+        # whose copy then runs, or came from disk in one file with its caller: so it becomes a part of its caller.
+        loop = njit(self.function, nogil=True, fastmath=self.flags, error_model="numpy", forceinline=bool(self.flags))
+        return loop, loop if not self.intrinsic or as_written() else intrinsic(self.intrinsic, self.function)
 
 
 def inner(loop: Callable) -> Callable:
