@@ -1,4 +1,4 @@
-"""A compiled loop and its arguments as two addresses, which another thread can be handed (meeting.py), in LLVM's instructions.
+"""A compiled loop and its arguments as two addresses, to hand to another thread (meeting.py), in LLVM's instructions.
 
     part(job, thread)   is a function of C's kind, made here: it takes the arguments from where `job` points, and calls
                         loop(Turn(blocks, taken, thread), *args).  Not 0: the loop raised an error

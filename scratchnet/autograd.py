@@ -149,8 +149,10 @@ OURS = f"{__package__}.ops."
 
 
 def is_new(out, rule) -> bool:
-    """Whether one of our rules has just made this array: a leaf may keep it.  What a rule passes on of g, or of what was kept
-    for it, is read-only; and a user's rule may return what it will write into again."""
+    """Whether one of our rules has just made this array: a leaf may keep it.
+
+    What a rule passes on of g, or of what was kept for it, is read-only; a user's may return what it will write into again.
+    """
     return isinstance(out, np.ndarray) and out.flags.writeable and getattr(rule, "__module__", "").startswith(OURS)
 
 

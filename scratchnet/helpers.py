@@ -105,7 +105,7 @@ class Job:
 
 
 class Helper(threading.Thread):
-    """A thread that helps: takes its jobs from a queue; before it falls asleep there, looks out for compiled loops in its mail."""
+    """A thread that helps: takes its jobs from a queue; before it falls asleep there, it looks out for loops in its mail."""
 
     def __init__(self, mail: np.ndarray, bell: np.ndarray):
         super().__init__(name="scratchnet", daemon=True)
@@ -142,7 +142,7 @@ class Helper(threading.Thread):
 
 
 class Pool:
-    """The helpers, and a mail for each, which takes two lines of the cache: no helper waits for what is written for another."""
+    """The helpers, and a mail for each.  It takes two lines of the cache: none waits for what is written for another."""
 
     def __init__(self, most: int):
         self.crew: list[Helper] = []
@@ -152,7 +152,7 @@ class Pool:
     def helpers(self, count: int) -> list[Helper]:
         """So many, or fewer if the system grants no more threads; none of a pool that is closed."""
         if len(self.crew) == count:
-            return self.crew[:]                 # as nearly always; of a pool that has just been closed, they do nothing any more
+            return self.crew[:]                 # as nearly always; if the pool has just been closed, they do nothing any more
         with self.lock:
             try:
                 while len(self.crew) < min(count, len(self.mails)) and not self.closed:

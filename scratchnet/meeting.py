@@ -27,7 +27,7 @@ STATE, LOOKS_OUT, PART, JOB, THREAD, FAILED = range(6)                     # whe
 
 
 def starter(loop):
-    """start(mails, taken, blocks, *args): loop(turn, *args) in this thread, and in the helpers of `mails` who see it in time."""
+    """start(mails, taken, blocks, *args): loop(turn, *args) in this thread, and in helpers of these mails who see it in time."""
     loop = inner(loop)
     inner(offer)                                # the first time; from here on, the names below stand for what it compiled
 
@@ -109,7 +109,7 @@ def looks() -> int:
     return int(min(max(100 * AWAKE / min(times), 500), 40_000))
 
 
-# ---- in LLVM's instructions: the first three of atomic.py, in one go whatever other threads do; the others, addresses.py ----
+# ---- in LLVM's instructions: the first three, in one go whatever other threads do, by atomic.py; the others by addresses.py
 
 
 @jit(intrinsic="atomic.read")

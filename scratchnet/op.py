@@ -34,7 +34,7 @@ watchers: list[Callable] = []                   # called with every node made an
 
 
 class Kept(NamedTuple):
-    """What a forward returns to keep more than its output: see keep."""
+    """What a forward returns to keep more than its output."""
     y: np.ndarray
     values: dict
 
@@ -144,7 +144,8 @@ class Op:
         y = np.asarray(y)
         if y.dtype != dtype:
             raise TypeError(f"{self.name}: its forward returned {y.dtype} for inputs of {dtype}")
-        leaf = None if y.base is None else next((t._leaf for t in tensors if t._leaf and np.may_share_memory(y, t._array)), None)
+        views = [] if y.base is None else [t._leaf for t in tensors if t._leaf and np.may_share_memory(y, t._array)]
+        leaf = views[0] if views else None
         edges = [Edge(name, position, t._node, t._array.shape, t._array.dtype)
                  for name, position, t in inputs if isinstance(t, Tensor) and t._node] if recording.get() else []
         return Tensor.of(y, self.record(given, values, save(y, leaf=leaf), kept, edges) if edges else None, leaf)
@@ -187,8 +188,8 @@ class Op:
         if name in self.names:
             raise TypeError(f"{self.name}: the forward keeps {name!r}, which is already the name of a parameter")
         if name in plainly and np.asarray(value).dtype.kind in "fc":
-            raise TypeError(f"{self.name}: a plain rule reads {name!r}, a float kept by the forward, which would be a constant "
-                            "at second order; recompute it with ops from the inputs, or read it in a fast_vjp")
+            raise TypeError(f"{self.name}: a plain rule reads {name!r}, a float kept by the forward, which would be a "
+                            "constant at second order; recompute it with ops from the inputs, or read it in a fast_vjp")
 
     # ---- backward -------------------------------------------------------------------------------
 
@@ -278,8 +279,7 @@ def replaced(target: Op, name: str, rule: Callable) -> Iterator[None]:
                         "replace the rule of the op inside it")
     original = target.rules.get(name)
     target.vjp(name)(rule)
-    target.replacements += 1
-    Op.replaced += 1
+    target.replacements, Op.replaced = target.replacements + 1, Op.replaced + 1
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ import pytest
 
 import scratchnet as sn
 from scratchnet.layers import Dense, LeakyReLU, Sequential
+from scratchnet.op import Op
 from tests.test_engine import leaf
 
 
@@ -156,3 +157,42 @@ def test_a_detached_gradient_is_a_constant():
     d = sn.grad(x * x, x).detach()
     (d * x).backward()
     assert x.grad == 6
+
+
+def test_E6_a_leafs_gradient_is_its_own():
+    """Uncopied where one of our rules made it; copied where it is g, a view of it, or what a user's rule may write to again."""
+    a, b = (sn.Tensor(np.ones((2, 3)), requires_grad=True) for _ in range(2))
+    g = np.full((2, 3), 2.0)
+    (a + b).backward(g)                         # both rules pass g on
+    a.grad[...] = 7
+    assert (g == 2).all() and (b.grad == 2).all()
+    b.grad = None
+    b.reshape(3, 2).backward(g.reshape(3, 2))
+    b.grad[...] = 7
+    assert (g == 2).all()
+    kept = np.empty((2, 3))
+
+    @sn.op
+    def doubled_for_test(x): return 2 * x
+    @doubled_for_test.vjp("x")
+    def _(g): return np.multiply(2, g, out=kept)
+    try:
+        for x in (a, b):
+            x.grad = None
+            doubled_for_test(x).backward(g * (1 if x is a else 10))
+        assert (a.grad == 4).all() and (b.grad == 40).all()
+    finally:
+        del Op.registry[__name__, "doubled_for_test"]
+    for x in (a, b):
+        x.grad = None
+    (a * b).sum().backward()
+    a.grad += 1                                 # ours, and nobody else's
+    assert (b.grad == 1).all() and (b.numpy() == 1).all()
+
+
+def test_E6_the_upstream_of_a_recorded_pass_is_a_copy():
+    """A graph would be wrong if the caller's array changed; without one there is nothing to protect, and nothing is copied."""
+    x, g = sn.Tensor(np.array([3.0]), requires_grad=True), np.array([2.0])
+    d = sn.grad(x * x, x, g, create_graph=True)
+    g[...] = 100
+    assert d.item() == 12 and sn.grad(d, x).item() == 4
