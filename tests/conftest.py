@@ -39,8 +39,8 @@ def pytest_collection_modifyitems(items):
 
 
 def size(quick: int, full: int) -> int:
-    """How many cases: four fifths of `quick` by default, `full` in the full tier."""
-    return full if FULL else quick - quick // 5
+    """How many cases: two thirds of `quick` by default, `full` in the full tier."""
+    return full if FULL else quick - quick // 3
 
 
 def for_all(strategy, check, count: int) -> None:
