@@ -34,6 +34,7 @@ class Todo:
 
 
 def do(work: Callable, todo: Todo, helpers: list[Helper]) -> None:
+    """work(todo) in this thread and in these helpers, as far as they come in time.  Returns when all have ended."""
     jobs: list[Job] = []
     try:
         for helper in helpers:

@@ -16,7 +16,7 @@ from .state import check_state
 from .tensor import Leaf, Tensor
 
 
-SMALL = 1 << 11                                 # numbers
+SMALL = 1 << 11                                 # numbers of a parameter that Adam updates together with others
 
 
 class Optimiser:

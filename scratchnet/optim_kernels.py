@@ -4,7 +4,7 @@ import numpy as np
 from .kernel import jit, kernel
 from .threads import share_rows
 
-BLOCK = 1 << 15                                 # numbers that a thread takes at a time; small parameters are one block
+BLOCK = 1 << 15                                 # numbers that a thread takes at a time
 
 
 @kernel(writes=3)

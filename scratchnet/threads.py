@@ -68,7 +68,7 @@ def set_threads(n: int) -> None:
         former.close()
 
 
-# Of both: blocks share no result, so who takes which one does not matter, and neither does the number of threads.
+# Of `share` and `parallel`: blocks share no result, so who takes which one does not matter, and neither does the number of threads.
 # When they return or raise, no thread is at work.  Where loops run as they are written, one thread does it all.
 
 def share(loop: Callable, blocks: int, *args, threads: int | None = None) -> None:
@@ -83,20 +83,20 @@ def share(loop: Callable, blocks: int, *args, threads: int | None = None) -> Non
 def share_rows(loop: Callable, rows: int, size: int, *args) -> None:
     """loop(first, last, *args) for rows first … last−1, `size` of them at a time.  The same otherwise."""
     blocks = -(-rows // size)
-    run_of(loop, "by_rows")(min(thread_count(), blocks) - 1, blocks, size, rows, *args)
+    run_of(loop, turns.by_rows)(min(thread_count(), blocks) - 1, blocks, size, rows, *args)
 
 
-def run_of(loop: Callable, way: str = "") -> Callable:
-    """run(helpers, blocks, *args) for a loop(turn, *args); "by_rows": for what turns.by_rows makes of the loop."""
+def run_of(loop: Callable, wrap: Callable = inner) -> Callable:
+    """run(helpers, blocks, *args) for the loop(turn, *args) that `wrap` makes of this one."""
     try:
-        return _runs[loop, way]
+        return _runs[loop, wrap]
     except KeyError:
         one = inner(loop)                       # from now on, this is what the loop's name stands for
-        _runs[loop, way] = _runs[one, way] = _runs.get((one, way)) or new_run(turns.by_rows(one) if way else one)
-        return _runs[one, way]
+        _runs[loop, wrap] = _runs[one, wrap] = _runs.get((one, wrap)) or new_run(wrap(one))
+        return _runs[one, wrap]
 
 
-_runs: dict[tuple[Callable, str], Callable] = {}
+_runs: dict[tuple[Callable, Callable], Callable] = {}
 
 
 def new_run(loop: Callable) -> Callable:

@@ -152,12 +152,17 @@ def per_channel(*count):
 
 
 def matrices(arrange):
-    """x (N,D), w (D,M), g (N,M): two of the three; or so large that the products are cut into blocks."""
+    """x (N,D), w (D,M), g (N,M): two of the three; or so large that the products are cut into blocks; or M = 1."""
     def arguments(d, numbers):
-        N, D, M = (d.int(1, 9), d.int(1, 9), d.int(1, 9)) if d.pick("small", "small", "large") == "small" else \
-            (d.int(120, 140), 16 * d.int(17, 20), 16 * d.int(33, 35))
+        N, D, M = {"small": (d.int(1, 9), d.int(1, 9), d.int(1, 9)), "column": (d.int(1, 300), d.int(1, 300), 1),
+                   "large": (d.int(120, 140), 16 * d.int(17, 20), 16 * d.int(33, 35))}[d.pick("small", "large", "column")]
         return arrange(numbers, (N, D), (D, M), (N, M))
     return arguments
+
+
+def matmul_y(d, numbers):
+    x, w = matrices(lambda n, x, w, g: (n(x), n(w)))(d, numbers)
+    return x, w, d.pick(None, numbers(w.shape[1:])), d.pick(None, 0.0, 0.25)
 
 
 def through_relu(arguments):
@@ -214,7 +219,7 @@ ROWS = {                                        # kernel -> (drawn arguments, ar
     "regrouped": (regrouped, lambda n: (n((8000, 300)), n(8000), np.arange(8000) % 7, np.arange(8000) % 5 - 1, 7)),
     "positive_part": (one_array, lambda n: (n(MANY),)),
     "where_positive": (two_arrays, lambda n: (n(MANY), n(MANY))),
-    "matmul_y": (matrices(lambda n, x, w, g: (n(x), n(w))), lambda n: (n((80, 272)), n((272, 576)))),
+    "matmul_y": (matmul_y, lambda n: (n((80, 272)), n((272, 576)), n((576,)), 0.25)),
     "matmul_dw": (matrices(lambda n, x, w, g: (n(x), n(g))), lambda n: (n((272, 80)), n((272, 576)))),
     "matmul_dx": (matrices(lambda n, x, w, g: (n(g), n(w))), lambda n: (n((80, 576)), n((272, 576)))),
     "bce_slope": (bce_slope, lambda n: (n(MANY), n(MANY), np.exp(-np.abs(n(MANY))), 0.25)),

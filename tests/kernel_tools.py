@@ -5,7 +5,10 @@ import inspect
 import os
 import subprocess
 import sys
+import threading
+import time
 import types
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,7 @@ numba = pytest.importorskip("numba")
 
 import scratchnet as sn
 from scratchnet import meeting, optim_kernels, threads, turns
-from scratchnet.kernel import Kernel
+from scratchnet.kernel import Kernel, inner
 from scratchnet.models.kmeans_tiles import Rows
 from scratchnet.ops import channel_kernels, conv_plan, elementwise_kernels, matmul_kernels
 from tests.kernel_rows import large, run
@@ -46,6 +49,46 @@ def as_before(monkeypatch):
     sn.set_threads(before)
 
 
+@contextmanager
+def occupied_helper():
+    """Two threads, and the only helper is at work for another caller."""
+    sn.set_threads(2)
+    busy, free = threading.Event(), threading.Event()
+
+    def occupy(todo):
+        for _ in todo:
+            if threading.current_thread().name == "scratchnet":
+                busy.set()
+                free.wait(60)
+            else:
+                busy.wait(60)                   # so that the helper gets the other block
+    other = threading.Thread(target=threads.parallel, args=(occupy, 2))
+    other.start()
+    assert busy.wait(60)
+    yield
+    free.set()
+    other.join()
+
+
+@contextmanager
+def changing_threads(pause: float):
+    """Meanwhile another thread changes the number of threads, again and again."""
+    stop = threading.Event()
+
+    def change():
+        while not stop.is_set():
+            for n in (1, 2, 4):
+                sn.set_threads(n)
+                time.sleep(pause)
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 def alone(block: int) -> threads.Todo:
     """What hands out this block and no other."""
     todo = threads.Todo(block + 1, np.zeros(1, np.int64))
@@ -59,14 +102,13 @@ def instead_of_threads(monkeypatch, do) -> None:
     def parallel(work, blocks):
         do(lambda block: work(alone(block)), blocks, None if work.__closure__ is None else within_reach(work))
 
-    def run_of(loop, way=""):
+    def run_of(loop, wrap=inner):
         names = list(inspect.signature(getattr(loop, "function", getattr(loop, "py_func", loop))).parameters)[1:]
-        start = starters.setdefault((loop, way), None) or meeting.starter(turns.by_rows(loop) if way else loop)
-        starters[loop, way] = start
+        start = starters[loop, wrap] = starters.get((loop, wrap)) or meeting.starter(wrap(loop))
 
         def run(helpers, blocks, *args):
             arrays = [a for i, a in enumerate(args) if isinstance(a, np.ndarray) and a.flags.writeable
-                      and (way or names[i:i + 1] != ["scratch"])]
+                      and (wrap is turns.by_rows or names[i:i + 1] != ["scratch"])]
             do(lambda block: start(threads.NOBODY, np.array([block]), block + 1, *args), blocks, arrays)
         return run
     monkeypatch.setattr(threads, "run_of", run_of)

@@ -18,26 +18,13 @@ from scratchnet.kernel import jit
 from scratchnet.helpers import Pool
 from scratchnet.threads import parallel
 from tests.cache_tools import FRESH, SOURCE, X, learner
-from tests.kernel_tools import as_before, forks, python      # noqa: F401  as_before: for every test
+from tests.kernel_tools import as_before, forks, occupied_helper, python      # noqa: F401  as_before: for every test
 
 
 def test_K9_a_helper_that_comes_too_late_does_nothing():
-    sn.set_threads(2)
-    busy, free, calls = threading.Event(), threading.Event(), []
-
-    def occupy(todo):
-        for _ in todo:
-            if threading.current_thread().name == "scratchnet":
-                busy.set()
-                free.wait(60)
-            else:
-                busy.wait(60)                   # so that the helper gets the other block
-    other = threading.Thread(target=parallel, args=(occupy, 2))
-    other.start()
-    assert busy.wait(60)
-    parallel(lambda todo: calls.append(list(todo)), 4)         # the only helper is occupied
-    free.set()
-    other.join()
+    calls = []
+    with occupied_helper():
+        parallel(lambda todo: calls.append(list(todo)), 4)
     parallel(slowly, 4)                        # by now it has found the job that was withdrawn
     assert calls == [[0, 1, 2, 3]]
 

@@ -18,6 +18,27 @@ def ops_of(y: sn.Tensor) -> set[str]:
     return {step.node.op.name for step in sn.backward_steps(y.sum())}
 
 
+def both_ways(net, x, x_too=True) -> list[list]:
+    """[y, ∂L/∂x, ∂L/∂ each parameter] of L = Σ y², op by op and then joined; None for what needs no gradient."""
+    found = []
+    for context in (nullcontext(), L.joined()):
+        net.zero_grad()
+        leaf = sn.Tensor(x, requires_grad=x_too)
+        with context:
+            y = net(leaf)
+        (y * y).sum().backward()
+        found.append([y.numpy(), leaf.grad, *(t.grad for _, t in net.named_arrays())])
+    return found
+
+
+def assert_alike(found: list[list], off: float = 0.0) -> None:
+    """The same bits; or, where `off` is not 0, off by no more than so many times the largest number."""
+    for one, other in zip(*found, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(other, one, rtol=0, atol=off * abs(one).max())
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("relu", [L.ReLU, L.LeakyReLU, lambda: L.LeakyReLU(0.2), lambda: L.LeakyReLU(1.5), lambda: L.LeakyReLU(0.0)])
 def test_joined_gives_the_same_bits(relu, kernels, dtype):
@@ -27,17 +48,9 @@ def test_joined_gives_the_same_bits(relu, kernels, dtype):
                        relu(), L.ConvTranspose2d(3, 2, 4, stride=2, padding=1, rng=2), relu(),
                        L.ConvTranspose2d(2, 1, 3, rng=3)).astype(dtype)
     net.load_state({name: a + 0.01 * rng.standard_normal(a.shape).astype(dtype) for name, a in net.state().items()})     # biases, too
-    found = {}
-    for name, context in (("one by one", nullcontext()), ("joined", L.joined())):
-        net.zero_grad()
-        leaf = sn.Tensor(x, requires_grad=True)
-        with context:
-            y = net(leaf)
-        (y * y).sum().backward()
-        found[name] = [y.numpy(), leaf.grad, *(p.grad for p in net.parameters())]
-    assert (found["joined"][0] > 0).any() and (found["joined"][1] != 0).any()
-    for one, other in zip(*found.values()):
-        np.testing.assert_array_equal(one, other)
+    found = both_ways(net, x)
+    assert (found[1][0] > 0).any() and (found[1][1] != 0).any()
+    assert_alike(found)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -47,23 +60,13 @@ def test_a_chain_gives_the_same_bits_whatever_is_wanted(frozen, x_too, N, dtype,
     """Gradients of everything, of the weights only, of x only; with a convolution that has no ReLU in between."""
     net = L.Sequential(L.Conv2d(2, 3, 3, rng=0), L.LeakyReLU(0.2), L.Conv2d(3, 18, 4, stride=2, padding=1, rng=1),
                        L.ConvTranspose2d(18, 2, 3, stride=2, output_padding=1, rng=2), L.ReLU(), L.Conv2d(2, 1, 2, rng=3)).astype(dtype)
-    parameters = net.parameters()
-    for p in parameters:
+    for p in net.parameters():
         p.requires_grad = not frozen
-    x, found = np.random.default_rng(0).standard_normal((N, 2, 15, 12)).astype(dtype), []
-    for context in (nullcontext(), L.joined()):
-        net.zero_grad()
-        leaf = sn.Tensor(x, requires_grad=x_too)
-        with context:
-            y = net(leaf)
-        (y * y).sum().backward()
-        found.append([y.numpy(), leaf.grad, *(p.grad for p in parameters)])
+    x = np.random.default_rng(0).standard_normal((N, 2, 15, 12)).astype(dtype)
+    found = both_ways(net, x, x_too)
     with L.joined():
-        assert ops_of(net(leaf)) == {"conv_chain", "sum"}
-    for one, other in zip(*found):
-        assert (one is None) == (other is None)
-        if one is not None:                                    # NumPy's sums depend on the layout, in the last bits
-            np.testing.assert_allclose(other, one, rtol=0, atol=(kernels == "numpy") * 20 * np.finfo(dtype).eps * abs(one).max())
+        assert ops_of(net(sn.Tensor(x, requires_grad=True))) == {"conv_chain", "sum"}
+    assert_alike(found, (kernels == "numpy") * 20 * np.finfo(dtype).eps)       # NumPy's sums depend on the layout
     assert (found[0][1] is not None) == x_too and (found[0][2] is None) == frozen
 
 
@@ -85,24 +88,15 @@ def test_chains_end_where_frozen_weights_do():
 def test_dense_layers_in_a_row_give_the_same_bits(frozen, x_too, widths, dtype, kernels):
     a, b, c, d = widths
     net = L.Sequential(L.Dense(a, b, rng=0), L.ReLU(), L.Dense(b, c, rng=1), L.Dense(c, d, rng=2), L.LeakyReLU(0.2)).astype(dtype)
-    rng, parameters, found = np.random.default_rng(0), net.parameters(), []
+    rng = np.random.default_rng(0)
     net.load_state({name: w + 0.1 * rng.standard_normal(w.shape).astype(dtype) for name, w in net.state().items()})     # biases, too
-    for p in parameters:
+    for p in net.parameters():
         p.requires_grad = not frozen
     x = rng.standard_normal((70, 2, a)).astype(dtype)
-    for context in (nullcontext(), L.joined()):
-        net.zero_grad()
-        leaf = sn.Tensor(x, requires_grad=x_too)
-        with context:
-            y = net(leaf)
-        (y * y).sum().backward()
-        found.append([y.numpy(), leaf.grad, *(p.grad for p in parameters)])
+    found = both_ways(net, x, x_too)
     with L.joined():
-        assert ops_of(net(leaf)) == {"dense_chain", "sum"}
-    for one, other in zip(*found):
-        assert (one is None) == (other is None)
-        if one is not None:
-            np.testing.assert_array_equal(other, one)
+        assert ops_of(net(sn.Tensor(x, requires_grad=True))) == {"dense_chain", "sum"}
+    assert_alike(found)
     assert (found[0][1] is not None) == x_too and (found[0][2] is None) == frozen
 
 

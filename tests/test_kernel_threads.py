@@ -13,7 +13,7 @@ import scratchnet as sn
 from scratchnet import placement, threads
 from scratchnet.threads import parallel
 from tests.conftest import size
-from tests.kernel_tools import as_before, bits, forks, python, real      # noqa: F401  as_before: for every test
+from tests.kernel_tools import as_before, bits, changing_threads, forks, python, real      # noqa: F401  as_before: for every test
 
 
 # ---- K9 -----------------------------------------------------------------------------------------
@@ -232,22 +232,11 @@ def test_K9_no_more_threads_while_another_caller_has_them(monkeypatch):
 
 
 def test_K9_another_thread_may_change_the_number_of_threads():
-    stop = threading.Event()
-
-    def change():
-        while not stop.is_set():
-            for n in (1, 2, 4):
-                sn.set_threads(n)
-    thread = threading.Thread(target=change)
-    thread.start()
-    try:
+    with changing_threads(0):
         for _ in range(size(100, 1000)):
             seen = []
             parallel(seen.extend, 6)
             assert sorted(seen) == list(range(6))
-    finally:
-        stop.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("n, error", [(0, ValueError), (-1, ValueError), (2.5, TypeError), ("2", TypeError)])

@@ -61,6 +61,18 @@ def test_K1_same_bits_on_whole_numbers(name, dtype):
 
 
 @each_dtype
+@pytest.mark.parametrize("shape", [(9, 5, 3), (130, 272, 528), (272, 80, 528), (300, 300, 1), (0, 4, 3)])       # by BLAS, by ours, …
+def test_K1_a_product_with_its_bias_and_its_relu_or_without(shape, dtype):
+    """Every way through matmul_y, which few drawn cases take."""
+    rng, (N, D, M) = np.random.default_rng(0), shape
+    x, w, b = (rng.integers(-8, 9, s).astype(dtype) for s in ((N, D), (D, M), M))
+    for bias in (None, b):
+        for slope in (None, 0.0, 0.25, 1.0):
+            [(reference, fast)] = both("matmul_y", (x, w, bias, slope))
+            np.testing.assert_array_equal(fast, reference, err_msg=f"slope {slope}, {'no ' * (bias is None)}bias")
+
+
+@each_dtype
 @each_kernel
 def test_K2_same_up_to_rounding_on_random_numbers(name, dtype):
     """K2: relative to what the sums come to when no term cancels another, for that is what gets rounded."""

@@ -13,10 +13,10 @@ pytest.importorskip("numba")
 import scratchnet as sn
 from scratchnet import meeting, threads
 from scratchnet.kernel import jit
-from scratchnet.threads import parallel, share, share_rows
+from scratchnet.threads import share, share_rows
 from scratchnet.turns import add_one, next_turn
 from tests.conftest import size
-from tests.kernel_tools import as_before, forks, python      # noqa: F401  as_before: for every test
+from tests.kernel_tools import as_before, changing_threads, forks, occupied_helper, python      # noqa: F401  as_before: for every test
 
 
 @jit
@@ -116,23 +116,9 @@ def the_states() -> np.ndarray:
 
 
 def test_K9_a_helper_that_is_occupied_is_not_waited_for():
-    sn.set_threads(2)
-    busy, free = threading.Event(), threading.Event()
-
-    def occupy(todo):
-        for _ in todo:
-            if threading.current_thread().name == "scratchnet":
-                busy.set()
-                free.wait(60)
-            else:
-                busy.wait(60)                   # so that the helper gets the other block
-    other = threading.Thread(target=parallel, args=(occupy, 2))
-    other.start()
-    assert busy.wait(60)
-    seen, by = counted(50)
-    assert (seen == 1).all() and not by.any() and not the_states().any()       # what was offered has been taken back
-    free.set()
-    other.join()
+    with occupied_helper():
+        seen, by = counted(50)
+        assert (seen == 1).all() and not by.any() and not the_states().any()   # what was offered has been taken back
 
 
 def test_K9_several_callers_at_once():
@@ -153,21 +139,9 @@ def test_K9_several_callers_at_once():
 
 
 def test_K9_the_number_of_threads_changes_meanwhile():
-    stop = threading.Event()
-
-    def change():
-        while not stop.is_set():
-            for n in (1, 2, 4):
-                sn.set_threads(n)
-                time.sleep(0.0003)
-    thread = threading.Thread(target=change)
-    thread.start()
-    try:
+    with changing_threads(0.0003):
         for _ in range(size(300, 3000)):
             assert (counted(30, 100)[0] == 1).all()
-    finally:
-        stop.set()
-        thread.join()
 
 
 def test_K9_helpers_fall_asleep_and_wake():

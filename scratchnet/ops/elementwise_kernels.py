@@ -9,7 +9,7 @@ from .. import memory
 from ..kernel import jit, kernel
 from ..threads import share_rows
 
-NUMBERS = 1 << 15                               # that a thread takes at a time: fewer are done before a second one is awake
+NUMBERS = 1 << 15                               # that a thread takes at a time: 10 microseconds
 
 
 @kernel

@@ -22,7 +22,7 @@ from .lanes import LANES, buffer, sixteen, up, zeros
 from .products import product
 
 LEAST, SMALL = 64, 1 << 22                      # each length, and their product: below, what is around the loops costs more
-NUMBERS = 1 << 16                               # that a thread takes at a time, where there is a single column
+NUMBERS = 1 << 16                               # that a thread takes at a time, of a bias or a single column
 DEPTH, WIDTH = 128, 256                         # a block of b: 128 × 256 float32 are a quarter of a small L2 cache
 
 
@@ -35,16 +35,24 @@ def matmul_y(x, w, b=None, slope=None):
 
 @matmul_y.fast
 def matmul_y_fast(x, w, b=None, slope=None):
+    end = finish(b, slope, w)
     if fits(len(x), *w.shape):
-        return rows_times(x, w, bias=b, slope=slope)
+        return rows_times(x, w, end=end)
     y = memory.empty((len(x), w.shape[1]), x.dtype)
     if w.shape[1] == 1 and x.size >= NUMBERS:
-        by_rows(column_y, x, w[:, 0], y[:, 0])
+        over_rows(column_y, x, w[:, 0], y[:, 0])
     else:
         np.matmul(x, w, out=y)
-    if b is not None or slope is not None:
-        by_rows(add_bias, y, *finish(b, slope, w), 0, w.shape[1])
+    if len(end[0]) > 0:
+        over_rows(add_bias, y, *end, 0, w.shape[1])
     return y
+
+
+def finish(b, slope, w) -> tuple:
+    """b and slope as `add_bias` takes them: zeros for no bias, 1 for no ReLU; for neither, a bias of no numbers."""
+    if b is None:
+        b = zeros(0 if slope is None else w.shape[1], w.dtype)
+    return b, w.dtype.type(1 if slope is None else slope)
 
 
 @kernel
@@ -68,7 +76,7 @@ def matmul_dx(g, w):
 def matmul_dx_fast(g, w):
     if g.shape[1] == 1:
         dx = memory.empty((len(g), len(w)), g.dtype)
-        by_rows(column_dx, dx, g[:, 0], w[:, 0])
+        over_rows(column_dx, dx, g[:, 0], w[:, 0])
         return dx
     return rows_times(g, w, turned=True) if fits(*g.shape, len(w)) else g @ w.T
 
@@ -77,23 +85,18 @@ def fits(rows: int, depth: int, width: int) -> bool:
     return min(rows, depth, width) >= LEAST and rows * depth * width >= SMALL and width % LANES == 0
 
 
-def rows_times(a, b, turned=False, bias=None, slope=None):
+def rows_times(a, b, turned=False, end=None):
     """y[r,s] = Σ_k a[r,k] · b[k,s], or b[s,k] if turned: some rows r or columns s to a thread, some k at a time.
 
-    bias, slope: + bias[s], and then a leaky ReLU
+    end: what `finish` says is to be done then
     """
     (R, K), S, dtype = a.shape, len(b) if turned else b.shape[1], a.dtype
     threads = thread_count()
     blocks, *sizes = layout(R, K, S, threads)
     y, scratch = memory.empty((R, S), dtype), buffer(threads * sizes[2], sizes[1], dtype)
     share(rows_times_blocks, blocks, a, b, turned, y, *sizes, scratch, zeros(sizes[0], dtype),
-          *finish(bias, slope, np.empty((0, 0), dtype)), threads=threads)
+          *(end or finish(None, None, b)), threads=threads)
     return y
-
-
-def finish(bias, slope, w) -> tuple:
-    """What `add_bias` is given: zeros where there is no bias, 1 where there is no ReLU."""
-    return zeros(w.shape[1], w.dtype) if bias is None else bias, w.dtype.type(1 if slope is None else slope)
 
 
 @lru_cache
@@ -127,17 +130,6 @@ def rows_times_blocks(turn, a, b, turned, y, height, width, depth, scratch, noth
 
 
 @jit
-def add_bias(first, last, y, bias, slope, left, right):
-    """y = relu(y + bias), in its place, for some rows and columns."""
-    zero, b = slope * 0, bias[left:right]
-    for n in range(first, last):
-        row = y[n, left:right]
-        for m in range(len(row)):
-            z = row[m] + b[m]
-            row[m] = z if not z < zero else zero if slope == zero else z * slope     # ReLU makes 0 of −∞, not NaN
-
-
-@jit
 def copy(b, i, j, rows, columns, block):
     """block = b[i:i+rows, j:j+columns].  columns: a multiple of 16"""
     for row in range(rows):
@@ -165,12 +157,28 @@ def turn_sixteen(to, i, j, x, r, c):
             to[i + n, j + k] = x[r + k, c + n]
 
 
-# ---- with a w of one column ---------------------------------------------------------------------------
+def even(n: int, most: int, multiple: int) -> int:
+    """The length of blocks, all but the last equal, into which n is cut so that none is longer than `most`."""
+    return up(-(-n // -(-n // most)), multiple)
 
 
-def by_rows(loop, x, *args) -> None:
-    """loop(first, last, x, …) over some rows of x."""
+# ---- over some rows at a time: a bias, and products with a w of one column ---------------------------------
+
+
+def over_rows(loop, x, *args) -> None:
+    """loop(first, last, x, *args) for the rows first … last−1 of x."""
     share_rows(loop, len(x), max(1, NUMBERS // max(1, x.shape[1])), x, *args)
+
+
+@jit
+def add_bias(first, last, y, bias, slope, left, right):
+    """y = relu(y + bias), in its place, for some rows and columns."""
+    zero, b = slope * 0, bias[left:right]
+    for n in range(first, last):
+        row = y[n, left:right]
+        for m in range(len(row)):
+            z = row[m] + b[m]
+            row[m] = z if not z < zero else zero if slope == zero else z * slope     # ReLU makes 0 of −∞, not NaN
 
 
 @jit(flags={"reassoc", "nsz", "contract"})
@@ -190,8 +198,3 @@ def column_dx(first, last, dx, g, w):
         row, number = dx[n], g[n]
         for d in range(len(row)):
             row[d] = number * w[d]
-
-
-def even(n: int, most: int, multiple: int) -> int:
-    """The length of blocks, all but the last equal, into which n is cut so that none is longer than `most`."""
-    return up(-(-n // -(-n // most)), multiple)
