@@ -50,13 +50,22 @@ def fails_beyond(turn, thread):
 
 @jit
 def all_arrive(turn, here, looks):
-    """Each thread says that it is here, and looks for the others."""
+    """Each thread says that it is here, and who it is, and looks for the others."""
     next_turn(turn)
     add_one(here, 0)
+    add_one(here, 2 + turn.thread)
     for _ in range(looks):
         if here[0] >= turn.blocks:
             break
         add_one(here, 1)                                       # nothing but a reason to read again
+
+
+def arrived(n: int) -> list[int]:
+    """Which of n threads take part in a loop that waits for them all."""
+    share(all_arrive, 1, np.zeros(3, np.int64), 1)             # compiled: meanwhile, helpers would fall asleep
+    here = np.zeros(2 + n, np.int64)
+    share(all_arrive, n, here, 300_000_000)
+    return here[2:].tolist()
 
 
 def counted(blocks: int, long: int = 0, **most) -> tuple[np.ndarray, np.ndarray]:
@@ -81,11 +90,8 @@ def test_every_block_is_done_once():
 def test_all_threads_take_part(n):
     """As soon as they are awake: each begins, and finds the others there."""
     sn.set_threads(n)
-    share(all_arrive, 1, np.zeros(2, np.int64), 1)             # compiled: meanwhile, helpers would fall asleep
     for _ in range(20):
-        here = np.zeros(2, np.int64)
-        share(all_arrive, n, here, 300_000_000)
-        assert here[0] == n
+        assert arrived(n) == [1] * n
 
 
 def test_no_more_threads_than_there_is_scratch_memory_for():
@@ -146,8 +152,7 @@ def test_K9_the_number_of_threads_changes_meanwhile():
 
 def test_K9_helpers_fall_asleep_and_wake():
     sn.set_threads(2)
-    share(all_arrive, 1, np.zeros(2, np.int64), 1)
-    counted(10)
+    arrived(2)
     [helper] = threads.the_pool().crew
     for _ in range(3):
         for _ in range(1000):
@@ -155,9 +160,7 @@ def test_K9_helpers_fall_asleep_and_wake():
                 break
             time.sleep(0.01)
         assert not helper.looks_out()
-        here = np.zeros(2, np.int64)
-        share(all_arrive, 2, here, 300_000_000)
-        assert here[0] == 2
+        assert arrived(2) == [1, 1]
 
 
 @forks
@@ -180,6 +183,7 @@ def test_without_a_way_to_meet(monkeypatch):
     monkeypatch.setattr(threads, "meeting_place", lambda: None)
     monkeypatch.setattr(threads, "_runs", {})
     sn.set_threads(3)
+    assert arrived(3) == [1, 1, 1]              # each of another number
     for blocks in (0, 1, 5, 300):
         seen, by = counted(blocks, 2000)
         assert (seen == 1).all() and by.max(initial=0) < 3
@@ -236,7 +240,7 @@ def test_atomic_numbers_do_what_their_loops_say(both):
 def test_K6_a_shared_loop_is_found_again_whatever_was_done_before(tmp_path):
     """What its name on disk follows from must not be what a process happens to have in use."""
     files = []
-    for before in ("", "sn.use_kernels('numpy'); sn.relu(np.ones(9)); sn.use_kernels('numba'); sn.relu(np.ones(9))",
+    for before in ("", "sn.relu(np.ones(9)); sn.use_kernels('numpy')",
                    "threads.parallel(list, 3); share(count, 3, np.zeros(3, np.int64), np.zeros(3, np.int64), 0)"):
         python(f"""
 import numpy as np, scratchnet as sn
