@@ -22,6 +22,7 @@ from scratchnet.kernel import Kernel, inner
 from scratchnet.models.kmeans_tiles import Rows
 from scratchnet.ops import channel_kernels, conv_plan, elementwise_kernels, matmul_kernels
 from tests.kernel_rows import large, run
+from tests.runs import ENVIRONMENT
 
 ROOT = Path(__file__).parent.parent
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -30,7 +31,7 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot f
 def python(code: str, *, status: int = 0, timeout: float = 300, **env) -> subprocess.CompletedProcess:
     """Run code in a process of its own; a deadlock or an abort there fails the test here."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=timeout, cwd=ROOT,
-                          env={**os.environ, "PYTHONPATH": str(ROOT), "SCRATCHNET_KERNELS": "numba", **env})
+                          env={**ENVIRONMENT, "PYTHONPATH": str(ROOT), "SCRATCHNET_KERNELS": "numba", **env})
     assert done.returncode == status, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 

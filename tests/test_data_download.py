@@ -113,7 +113,7 @@ def test_files_put_in_by_hand_where_the_error_says_are_found(cache):
 # ---- several processes -----------------------------------------------------------------------
 
 def test_X1_eight_processes_fetch_the_same_set_at_once(tmp_path):
-    trials = size(2, 25)
+    trials = size(1, 25)
     catalogue, served = small_set(train=2000, test=500)          # 2 MB: not written in one go
     with Mirrors(served) as server:
         command = [sys.executable, "-m", "tests.data_server",

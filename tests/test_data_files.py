@@ -99,7 +99,7 @@ def test_D3_flipped_byte_in_own_folder_is_an_error_with_both_hashes(cache, tmp_p
 
 
 def test_D3_every_flip_anywhere_is_seen(cache):
-    trials = size(150, 1500)
+    trials = size(75, 1500)
     rng = np.random.default_rng(3)
     path = fill(cache) / "mnist" / IMAGES.name
     for bit in rng.integers(0, 8 * IMAGES.size, trials):

@@ -52,7 +52,7 @@ def test_reads_any_shape(shape):
 
 
 def test_D1_bit_flips_in_the_header():
-    trials = size(300, 3000)
+    trials = size(150, 3000)
     rng = np.random.default_rng(1)
     refused = 0
     for _ in range(trials):

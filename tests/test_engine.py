@@ -73,7 +73,7 @@ def test_E1_gradients_of_random_graphs():
                 expected[i] = evaluate(recipe, moved, UNARY, BINARY).imag / 1e-30
             np.testing.assert_allclose(x.grad, expected, rtol=1e-10, atol=1e-10 * np.abs(expected).max())
 
-    for_all(graphs(), check, size(30, 300))
+    for_all(graphs(), check, size(15, 300))
 
 
 # ---- E2: reuse ----------------------------------------------------------------------------------

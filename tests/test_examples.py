@@ -1,28 +1,25 @@
-"""Every example runs headless at a small size, in a process of its own; the VAE's run can be interrupted and resumed.
-
-What the tests look at are the RUNS.  Those that the selected tests need are begun together, as many at a time as there
-are processors, and each is done once.
-"""
+"""Every example runs headless at a small size, in a process of its own; the VAE's run can be interrupted and resumed."""
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import scratchnet as sn
+from tests.runs import ENVIRONMENT, RUNS, needs
 
 ROOT = Path(__file__).parent.parent
 OUT = "out dir é"                               # a folder's name as people choose them
 DIGITS = ["--data", "digits", "--train-images", 640]
 SMALL = [*DIGITS, "--test-images", 640, "--epochs", 1]
 VAE = ["05_vae.py", *DIGITS, "--test-images", 640, "--batch", 64]
-RUNS = {                                        # name -> script and options; OUT is in the run's own folder
+EXAMPLES = {                                    # name -> script and options; OUT is in the run's own folder
     "01": ["01_two_layer_net.py"],
     "02": ["02_your_own_op.py"],
     "03": ["03_spiral.py", "--steps", 600],
@@ -38,34 +35,19 @@ RUNS = {                                        # name -> script and options; OU
     "15": ["15_step_through.py"],
     "16": ["16_inspect.py", "--data", "digits", "--steps", 3],
 }
-needs = pytest.mark.needs
 
 
 def run(words, cwd):
     script, *options = [cwd / OUT if word == OUT else str(word) for word in words]
     return subprocess.run([sys.executable, ROOT / "examples" / script, *options], capture_output=True, text=True, cwd=cwd,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+                          env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)})
 
 
-def needed(test) -> list[str]:
-    return [name for mark in test.iter_markers("needs") for name in mark.args]
+def in_two_parts(folder):
+    return run(EXAMPLES["05, one epoch"], folder), run([*EXAMPLES["05"], "--resume"], folder)
 
 
-@pytest.fixture(scope="module")
-def begun(request, tmp_path_factory):
-    """{name: (folder, future of the finished process)} of all runs that the selected tests need."""
-    names = dict.fromkeys(name for test in request.session.items for name in needed(test))
-    folders = {name: tmp_path_factory.mktemp("run") for name in names}
-    pool = ThreadPoolExecutor(os.cpu_count())
-    yield {name: (folder, pool.submit(run, RUNS[name], folder)) for name, folder in folders.items()}
-    pool.shutdown(cancel_futures=True)
-
-
-@pytest.fixture
-def ran(request, begun):
-    """(folder, finished process) of the run that the test needs; of several, a list."""
-    found = [(folder, future.result()) for folder, future in (begun[name] for name in needed(request.node))]
-    return found[0] if len(found) == 1 else found
+RUNS.update({name: partial(run, words) for name, words in EXAMPLES.items()}, **{"05, in two parts": in_two_parts})
 
 
 def last_line(done) -> str:
@@ -148,12 +130,12 @@ def test_05_vae_writes_everything_it_promises(ran):
     assert not list(out.glob(".*")), "temporary files were left"
 
 
-@needs("05", "05, one epoch")
+@needs("05", "05, in two parts")
 def test_R1_resume_equals_an_unbroken_run_bit_for_bit(ran):
-    (unbroken, _), (folder, half) = ran
-    last_line(half)
-    last_line(run([*VAE, "--epochs", 2, "--out", OUT, "--resume"], folder))
-    whole, parts = (sn.load(p / OUT / "checkpoint.npz") for p in (unbroken, folder))
+    (unbroken, done), (resumed, parts) = ran
+    for one in (done, *parts):
+        last_line(one)
+    whole, parts = (sn.load(p / OUT / "checkpoint.npz") for p in (unbroken, resumed))
     for part in ("model", "optimiser"):
         for name, array in whole[part].items():
             np.testing.assert_array_equal(array, parts[part][name], err_msg=name)

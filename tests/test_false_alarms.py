@@ -214,7 +214,7 @@ COMPOSED = [hidden, black_image, hinge, distance, bounded]
 
 @pytest.mark.parametrize("make", COMPOSED, ids=lambda make: make.__name__)
 def test_no_false_alarm_where_kinks_meet(make):
-    for seed in range(size(3, 60)):
+    for seed in range(size(2, 60)):
         f, arrays = make(np.random.default_rng(seed))
         for order in (1, 2) if seed % 3 == 0 else (1,):
             sn.check_grad(f, *arrays, order=order)
@@ -229,12 +229,12 @@ def test_no_false_alarm_for_a_layer_at_kinks():
 
 # ---- the check ------------------------------------------------------------------------------------------
 
-EACH = {"plain": 2, "kinks": 12, "tiny": 2, "huge": 2, "uneven": 3, "extreme": 6, "empty": 2, "repeated": 6}
+EACH = {"plain": 1, "kinks": 6, "tiny": 1, "huge": 1, "uneven": 2, "extreme": 3, "empty": 1, "repeated": 3}
 
 
 def test_there_are_enough_cases():
     assert EACH.keys() == PLACES.keys() and set(TABLE) == set(PLACES["plain"])
-    assert sum(EACH[name] * len(moves) for name, moves in PLACES.items()) * size(1, 20) >= size(500, 10_000)
+    assert sum(EACH[name] * len(moves) for name, moves in PLACES.items()) * size(1, 40) >= size(250, 10_000)
 
 
 @st.composite
@@ -260,7 +260,7 @@ def accused(case: Case, order: int) -> str:
 @pytest.mark.parametrize("name", PLACES)
 def test_no_false_alarm(name):
     moves, found, drawn = PLACES[name], [], Counter()
-    each = EACH[name] * size(1, 20)
+    each = EACH[name] * size(1, 40)
     for function, move in sorted(moves.items(), key=lambda item: name_of(item[0])):
         def check(value, function=function):
             drawn[function] += 1

@@ -88,7 +88,7 @@ def play(steps, seed, dtype=np.float32, networks=little, penalty=None, game=GAME
 def test_M_both_losses_stay_finite(game, penalty):
     """1000 steps on 5 seeds in the full tier."""
     for seed in range(size(1, 5)):
-        turns, state = play(size(60, 1000), seed, penalty=penalty, game=GAMES[game])
+        turns, state = play(size(30, 1000), seed, penalty=penalty, game=GAMES[game])
         assert np.isfinite(turns[:, :3]).all() and all(np.isfinite(a).all() for a in state.values())
 
 
@@ -97,7 +97,7 @@ def test_R1_R3_steps_repeat_and_agree_between_kernel_sets(penalty):
     runs = {}
     for kernels in ("numpy", "numba", "numba"):
         with sn.use_kernels(kernels):
-            turns, state = play(size(20, 50), 3, np.float64, penalty=penalty)
+            turns, state = play(size(10, 50), 3, np.float64, penalty=penalty)
         if kernels in runs:
             np.testing.assert_array_equal(turns, runs[kernels][0])
             assert all((state[n] == runs[kernels][1][n]).all() for n in state)

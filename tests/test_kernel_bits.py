@@ -22,7 +22,7 @@ each_kernel = pytest.mark.parametrize("name", NAMES)        # one without a row 
 @each_kernel
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_K3_same_bits_for_every_number_of_threads(name, dtype):
-    args, results = real(name, size(34, 50), dtype), set()  # three or four blocks of images, the last not full
+    args, results = real(name, size(23, 50), dtype), set()  # three or four blocks of images, the last not full
     for n in (1, 2, 3, 5):
         sn.set_threads(n)
         results.add(bits(name, args))
@@ -43,7 +43,7 @@ def test_K3_same_bits_for_every_size_of_the_pieces(name, monkeypatch):
 def test_K4_same_bits_every_time(name):
     sn.set_threads(4)
     args = real(name, 34)
-    assert len({bits(name, args) for _ in range(size(12, 300))}) == 1
+    assert len({bits(name, args) for _ in range(size(6, 300))}) == 1
 
 
 def writes(run, blocks: int, arrays: list) -> list[np.ndarray]:

@@ -43,7 +43,7 @@ def test_K4_same_bits_every_time(name):
     """K4: a race would show as another result now and then."""
     sn.set_threads(3)
     args = large(name)
-    results = [run(name, args, "numba") for _ in range(size(5, 300))]
+    results = [run(name, args, "numba") for _ in range(size(3, 300))]
     assert len({tuple(a.tobytes() for a in several) for several in results}) == 1
 
 
@@ -74,7 +74,7 @@ def test_K9_kernels_may_be_called_from_several_threads():
         expected, wrong = Kernel.registry["conv_y"](*args).tobytes(), []
 
         def work():
-            for _ in range(size(10, 300)):
+            for _ in range(size(5, 300)):
                 if Kernel.registry["conv_y"](*args).tobytes() != expected:
                     wrong.append(1)
         several = [threading.Thread(target=work) for _ in range(4)]

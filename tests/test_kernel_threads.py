@@ -35,7 +35,7 @@ def test_K9_kernels_called_from_four_threads():
 import threading
 wrong = []
 def work():
-    for _ in range({size(15, 300)}):
+    for _ in range({size(8, 300)}):
         if not good(): wrong.append(1)
 several = [threading.Thread(target=work) for _ in range(4)]
 for t in several: t.start()
@@ -81,7 +81,7 @@ def test_K9_ctrl_c_at_any_moment():
     python(CONV + f"""
 import threading, _thread
 good()
-for trial in range({size(20, 300)}):
+for trial in range({size(10, 300)}):
     timer = threading.Timer(0.0007 * (trial % 40), _thread.interrupt_main)
     caught = False
     try:
@@ -233,7 +233,7 @@ def test_K9_no_more_threads_while_another_caller_has_them(monkeypatch):
 
 def test_K9_another_thread_may_change_the_number_of_threads():
     with changing_threads(0):
-        for _ in range(size(100, 1000)):
+        for _ in range(size(50, 1000)):
             seen = []
             parallel(seen.extend, 6)
             assert sorted(seen) == list(range(6))

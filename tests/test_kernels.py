@@ -57,7 +57,7 @@ def test_K1_same_bits_on_whole_numbers(name, dtype):
             else:
                 assert np.array_equal(fast, reference)
 
-    for_all(arguments(name, dtype, whole=True), check, size(50, 500))
+    for_all(arguments(name, dtype, whole=True), check, size(25, 500))
 
 
 @each_dtype
@@ -84,7 +84,7 @@ def test_K2_same_up_to_rounding_on_random_numbers(name, dtype):
             assert (fast.shape, fast.dtype) == (reference.shape, reference.dtype)
             np.testing.assert_allclose(fast, reference, rtol=0, atol=rtol * max(1, scale.max(initial=0)))
 
-    for_all(arguments(name, dtype, whole=False), check, size(50, 500))
+    for_all(arguments(name, dtype, whole=False), check, size(25, 500))
 
 
 @each_dtype
@@ -134,7 +134,7 @@ def test_arguments_may_be_read_only_and_stay_as_they_are(name):
             assert not any(np.may_share_memory(result, a) for a in args if isinstance(a, np.ndarray))
         assert [a.tobytes() if isinstance(a, np.ndarray) else a for a in args] == before
 
-    for_all(arguments(name, np.float64, whole=False), check, size(10, 100))
+    for_all(arguments(name, np.float64, whole=False), check, size(5, 100))
 
 
 def test_nan_stays_nan_in_both():

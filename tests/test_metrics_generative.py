@@ -181,7 +181,7 @@ def test_X1_several_processes_build_the_same_reader_at_once(tmp_path):
     """Each sees a whole file or none: all get the same features, and nothing else stays in the folder."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     processes = [subprocess.Popen([sys.executable, "-W", "error::UserWarning", "-c", BUILD, tmp_path], text=True, env=env,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(size(3, 8))]
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(size(2, 8))]
     outputs = [p.communicate(timeout=120) for p in processes]
     assert all(p.returncode == 0 for p in processes), outputs
     assert len({out for out, _ in outputs}) == 1 and len(list(tmp_path.iterdir())) == 1

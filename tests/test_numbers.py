@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.skipif(np.finfo(longdouble).eps > 1e-18, reason="here 
               pytest.mark.filterwarnings("error")]             # no overflow on the way to a finite number
 
 # every size of logit from 1e-8 to 1e4, both signs, and 0
-LOGITS = np.concatenate([[0.0], *(s * np.logspace(-8, 4, size(200, 2000)) for s in (1, -1))])
+LOGITS = np.concatenate([[0.0], *(s * np.logspace(-8, 4, size(134, 2000)) for s in (1, -1))])
 
 
 def close(ours, expected, rtol):
@@ -50,7 +50,7 @@ def test_N1_bce_with_logits(dtype, rtol):
 @BOTH
 def test_N1_cross_entropy(dtype, rtol):
     rng = np.random.default_rng(0)
-    rows = np.concatenate([rng.standard_normal((size(50, 500), 7)) * s for s in (1e-6, 1e-2, 1, 10, 100, 1e3, 3e3)])
+    rows = np.concatenate([rng.standard_normal((size(34, 500), 7)) * s for s in (1e-6, 1e-2, 1, 10, 100, 1e3, 3e3)])
     rows = rows.astype(dtype)
     labels = rng.integers(0, 7, len(rows))
     z = leaf(rows)
@@ -99,7 +99,7 @@ def exact_kl(mu, logvar):
 @BOTH
 def test_N2_gaussian_kl_is_exact_wherever_it_can_be_represented(dtype, rtol):
     rng = np.random.default_rng(0)
-    n = size(1000, 10_000)
+    n = size(667, 10_000)
     largest = 88 if dtype == np.float32 else 709
     mu = (rng.standard_normal((n, 3)) * 10.0 ** rng.uniform(-8, 4, (n, 1))).astype(dtype)
     logvar = np.concatenate([10.0 ** rng.uniform(-8, np.log10(largest), (n // 2, 3)) * rng.choice([-1, 1], (n // 2, 3)),
@@ -126,7 +126,7 @@ def test_N2_gaussian_kl_is_zero_only_at_the_prior(dtype, rtol):
 def test_gaussian_kl_against_random_draws():
     """E[log q(z) − log p(z)] over z ~ q, estimated: within five standard errors of the formula."""
     rng = np.random.default_rng(0)
-    n = size(100_000, 4_000_000)
+    n = size(66_667, 4_000_000)
     mu, logvar = np.array([0.5, -1.0, 0.0]), np.array([0.3, -1.2, 0.0])
     noise = rng.standard_normal((n, 3))
     z = mu + np.exp(logvar / 2) * noise
@@ -145,7 +145,7 @@ def test_gaussian_kl_mean_is_over_rows_not_latents():
 
 # ---- N4: what must not matter -------------------------------------------------------------------
 
-@pytest.mark.parametrize("seed", range(size(20, 200)))
+@pytest.mark.parametrize("seed", range(size(14, 200)))
 def test_N4_shifts_and_orders_that_change_nothing(seed):
     rng = np.random.default_rng(seed)
     n, m = rng.integers(2, 20, 2)

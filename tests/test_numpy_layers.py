@@ -87,7 +87,7 @@ def test_the_layers_are_right(layer):
     sn.check_backward(layer.forward, layer.backward, layer.sample)
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+@pytest.mark.parametrize("layer", LAYERS[::size(3, 1)], ids=repr)
 def test_mutants_are_caught_and_not_misnamed(layer):
     found = Counter(what for _, what, _ in wrong_ones(layer, size(1, 40)))
     print(layer, dict(found))

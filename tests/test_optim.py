@@ -56,7 +56,7 @@ def start(dtype=np.float64):
     rng = np.random.default_rng(0)
     params = [rng.standard_normal(s).astype(dtype) for s in ((3, 2), (4,))]
     grads = [[(rng.standard_normal(p.shape) * 10.0 ** rng.integers(-4, 3, p.shape)).astype(dtype) for p in params]
-             for _ in range(size(10, 100))]
+             for _ in range(size(5, 100))]
     grads[0][1][2] = 0
     return params, grads
 

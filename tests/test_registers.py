@@ -5,6 +5,7 @@ import inspect
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from scratchnet.ops.matmul_kernels import turn_sixteen
 from scratchnet.ops.products import product, product_transposed
 from tests.cache_tools import compilations, learner
 from tests.kernel_tools import ROOT
+from tests.runs import ENVIRONMENT, RUNS, needs
 from tests.test_kernel_cache import cache      # noqa: F401  a fixture
 
 # One compiled loop for each intrinsic, which takes its place inside loops only; called from Python, the plain loop runs.
@@ -215,12 +217,19 @@ HERE = ["tests/test_registers.py", "-k", "not processor"]
 KERNELS = ["tests/test_kernels.py", "-k", "whole_numbers and (conv or matmul)"]
 
 
+def on_processor(cpu, features, tests, folder):
+    env = {**ENVIRONMENT, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(folder)}
+    return subprocess.run([sys.executable, "-m", "pytest", "-q", *tests], cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+OTHERS = {"haswell": ("haswell", AVX, HERE), "haswell, kernels": ("haswell", AVX, KERNELS),
+          "x86-64": ("x86-64", SSE, HERE), "x86-64, kernels": ("x86-64", SSE, KERNELS)}
+RUNS.update({name: partial(on_processor, *words) for name, words in OTHERS.items()})
+
+
 @pytest.mark.skipif(os.uname().machine != "x86_64" if hasattr(os, "uname") else True, reason="another kind of processor")
-@pytest.mark.parametrize("cpu, features, tests", [
-    ("haswell", AVX, HERE), pytest.param("x86-64", SSE, HERE, marks=pytest.mark.full),
-    pytest.param("haswell", AVX, KERNELS, marks=pytest.mark.full), pytest.param("x86-64", SSE, KERNELS, marks=pytest.mark.full)])
-def test_on_a_processor_of_another_kind(cpu, features, tests, tmp_path):
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[needs(name)] + [pytest.mark.full] * (name != "haswell")) for name in OTHERS])
+def test_on_a_processor_of_another_kind(name, ran):
     """Machine code for processors that this one can stand for."""
-    env = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", *tests], cwd=ROOT, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert ran[1].returncode == 0, ran[1].stdout[-3000:]

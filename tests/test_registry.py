@@ -73,7 +73,7 @@ def test_G2_the_three_regimes_are_what_they_say():
         assert len(set(lengths["distinct"])) == 5 and len(set(lengths["equal"])) == 1 and 1 in lengths["ones"]
 
     drawn = {regime: st.composite(lambda draw, r=regime: Draw(draw, r).lengths(5))() for regime in REGIMES}
-    for_all(st.fixed_dictionaries(drawn), check, size(20, 200))
+    for_all(st.fixed_dictionaries(drawn), check, size(10, 200))
 
 
 def settings_of(case) -> set:
@@ -105,7 +105,7 @@ def test_G2_the_cases_cover_the_settings(function):
     """G2: strides 1 to 3, paddings to k − 1, images that the stride does not divide, …"""
     found = set()
     for regime in REGIMES:
-        for_all(cases(function, regime), lambda case: found.update(settings_of(case)), size(20, 67))
+        for_all(cases(function, regime), lambda case: found.update(settings_of(case)), size(14, 67))
     assert COVERED[function] - found == set()
 
 
@@ -123,7 +123,7 @@ def test_G1_G2_gradients(function, regime):
                 for ours, expected in zip(gradients(case, g), measured, strict=True):
                     assert_close(ours, expected, 1e-10, f"{kernels} kernels")
 
-    for_all(cases(function, regime), check, size(7, 67))
+    for_all(cases(function, regime), check, size(4, 67))
 
 
 @each_regime
@@ -144,7 +144,7 @@ def test_G1_G2_gradients_of_gradients(function, regime):
             return contracted(case, as_tensors([np.asarray(a, complex) for a in arrays]), c).numpy()
 
         directions = [[rng.uniform(-1, 1, a.shape) for a in arrays]]            # one that moves all entries,
-        for _ in range(size(10, 100)):                                          # and some that move a single one
+        for _ in range(size(5, 100)):                                           # and some that move a single one
             steps = [np.zeros(a.shape) for a in arrays]
             entries = [(step, i) for step in steps for i in np.ndindex(step.shape)]
             step, i = entries[rng.integers(len(entries))]
@@ -159,7 +159,7 @@ def test_G1_G2_gradients_of_gradients(function, regime):
                 ours = [sum((d * v).sum() for d, v in zip(second, direction)) for direction in directions]
                 assert_close(ours, measured, 1e-10, f"{kernels} kernels")
 
-    for_all(cases(function, regime), check, size(7, 67))
+    for_all(cases(function, regime), check, size(4, 67))
 
 
 @each_function
@@ -170,7 +170,7 @@ def test_G1_real_differences_measure_the_same(function):
         for ours, expected in zip(gradients(case, g), richardson(lambda xs: (g * case.call(xs)).sum(), case.arrays())):
             assert_close(ours, expected, 1e-6)
 
-    for_all(cases(function, "ones"), check, size(3, 30))
+    for_all(cases(function, "ones"), check, size(2, 30))
 
 
 @each_function
@@ -189,7 +189,7 @@ def test_fast_rules_equal_the_plain_ones(function, kernels):
                 if want:
                     assert_close(x.grad, d, 1e-12)
 
-    for_all(cases(function, "distinct"), check, size(3, 30))
+    for_all(cases(function, "distinct"), check, size(2, 30))
 
 
 # ---- forwards -----------------------------------------------------------------------------------
@@ -204,4 +204,4 @@ def test_G10_forward_equals_slow_loops(function, regime):
             with sn.use_kernels(kernels):
                 assert_close(case.call(case.arrays()), expected, 1e-12, f"{kernels} kernels")
 
-    for_all(cases(function, regime), check, size(7, 67))
+    for_all(cases(function, regime), check, size(4, 67))

@@ -18,7 +18,7 @@ def train(seed: int) -> list[bytes]:
     rng = np.random.default_rng(seed)
     model = Sequential(Dense(4, 16, rng=rng), ReLU(), sn.layers.Dropout(0.25, rng=rng), Dense(16, 3, rng=rng))
     optimiser = sn.optim.Adam(model.parameters(), lr=0.01)
-    for step in range(size(20, 200)):
+    for step in range(size(10, 200)):
         x, labels = rng.standard_normal((8, 4)).astype(np.float32), rng.integers(0, 3, 8)
         with sn.no_grad():
             model(sn.Tensor(x))                 # no_grad in one thread must not reach another
