@@ -238,8 +238,8 @@ def test_atomic_numbers_do_what_their_loops_say(both):
         np.testing.assert_array_equal(ours, plain)
 
 
-def test_K6_a_shared_loop_is_found_again_whatever_was_done_before(tmp_path):
-    """What its name on disk follows from must not be what a process happens to have in use."""
+def files_of_three(folder):
+    """The names of shared loops on disk after each of three processes that have done other things before."""
     files = []
     for before in ("", "sn.relu(np.ones(9)); sn.use_kernels('numpy')",
                    "threads.parallel(list, 3); share(count, 3, np.zeros(3, np.int64), np.zeros(3, np.int64), 0)"):
@@ -251,8 +251,18 @@ from tests.test_sharing import count, count_rows, counted
 {before}
 counted(5)
 threads.share_rows(count_rows, 9, 4, np.zeros(9, np.int64))
-""", NUMBA_CACHE_DIR=str(tmp_path))
-        files.append({path.name for path in tmp_path.rglob("*.nbc") if "count" in path.name})
+""", NUMBA_CACHE_DIR=str(folder))
+        files.append({path.name for path in folder.rglob("*.nbc") if "count" in path.name})
+    return files
+
+
+RUNS["three processes"] = files_of_three
+
+
+@needs("three processes")
+def test_K6_a_shared_loop_is_found_again_whatever_was_done_before(ran):
+    """What its name on disk follows from must not be what a process happens to have in use."""
+    files = ran[1]
     assert files[0] == files[1] == files[2] and len(files[0]) == 3
 
 

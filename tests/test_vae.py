@@ -1,7 +1,7 @@
 """The VAE as a whole: its gradient, its sampler, its losses, and that runs repeat bit for bit."""
-import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import scratchnet as sn
 from scratchnet.models.autoencoder import Autoencoder
 from scratchnet.models.topology import topology
 from scratchnet.models.vae import LOGVAR, VAE, sample, train_step
+from tests.runs import ENVIRONMENT, RUNS, needs
 
 
 def small_batch(n=4, dtype=np.float64, seed=0):
@@ -202,21 +203,25 @@ def test_R2_the_global_numpy_state_is_neither_read_nor_written():
 SCRIPT = "from tests.test_vae import run; import numpy as np; print(run(50, np.float64)[0].tobytes().hex())"
 
 
-@pytest.fixture(scope="module")
-def elsewhere():
-    """{(hash seed, number of threads): the losses of fifty steps in a process of its own}; all at once."""
-    begun = {}
+def elsewhere(folder):
+    """{(hash seed, number of threads): the losses of fifty steps in a process of its own}"""
+    found = {}
     for seed, n in [("0", "1"), ("1", "1"), ("0", "2")]:
         env = {"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": n, "OPENBLAS_NUM_THREADS": n, "NUMBA_NUM_THREADS": n}
-        begun[seed, n] = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True,
-                                          env={**os.environ, **env}, cwd=os.path.dirname(os.path.dirname(__file__)))
-    printed = {key: process.communicate()[0] for key, process in begun.items()}
-    assert all(process.returncode == 0 for process in begun.values())
-    return {key: np.frombuffer(bytes.fromhex(text.strip())) for key, text in printed.items()}
+        done = subprocess.run([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True, check=True,
+                              env={**ENVIRONMENT, **env}, cwd=Path(__file__).parent.parent)
+        found[seed, n] = np.frombuffer(bytes.fromhex(done.stdout.strip()))
+    return found
 
 
-def test_R2_hash_seed_does_not_matter(elsewhere):
-    np.testing.assert_array_equal(elsewhere["0", "1"], elsewhere["1", "1"])
+RUNS["fifty steps elsewhere"] = elsewhere
+
+
+@needs("fifty steps elsewhere")
+def test_R2_hash_seed_does_not_matter(ran):
+    losses = ran[1]
+    assert len(losses["0", "1"]) == 50
+    np.testing.assert_array_equal(losses["0", "1"], losses["1", "1"])
 
 
 def test_R3_fifty_steps_agree_between_kernel_sets():
@@ -226,5 +231,7 @@ def test_R3_fifty_steps_agree_between_kernel_sets():
         np.testing.assert_allclose(run(50, np.float64)[0], reference, rtol=1e-6)
 
 
-def test_R4_fifty_steps_agree_between_thread_counts(elsewhere):
-    np.testing.assert_allclose(elsewhere["0", "2"], elsewhere["0", "1"], rtol=1e-9)
+@needs("fifty steps elsewhere")
+def test_R4_fifty_steps_agree_between_thread_counts(ran):
+    losses = ran[1]
+    np.testing.assert_allclose(losses["0", "2"], losses["0", "1"], rtol=1e-9)
