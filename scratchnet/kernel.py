@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from functools import cached_property
 from typing import Callable
 
 import numpy as np
@@ -106,7 +107,9 @@ def numba_found() -> bool:
     global _found
     if _found is None:
         try:
-            import numba                        # noqa: F401
+            import numba
+            if numba.version_info.short < (0, 61):             # now and then runs what it compiled for other types
+                raise ImportError(f"{numba.__version__} gives wrong numbers, 0.61 is needed")
             _found = True
         except Exception as e:                  # not there, or not made for this NumPy: not only ImportError
             _found = False
@@ -180,10 +183,18 @@ class jit:
         if not numba_found():
             return self.function, self.function                            # a loop is plain Python, too
         from .kernel_cache import intrinsic, njit
-        # With flags, the order of a sum is LLVM's choice.  It must not depend on whether a loop was compiled in this process,
-        # whose copy then runs, or came from disk in one file with its caller: so it becomes a part of its caller.
-        loop = njit(self.function, nogil=True, fastmath=self.flags, error_model="numpy", forceinline=bool(self.flags))
+        loop = njit(self.function, nogil=True, fastmath=self.flags, error_model="numpy", forceinline=self.free)
         return loop, loop if not self.intrinsic or as_written() else intrinsic(self.intrinsic, self.function)
+
+    @cached_property                            # from before the names of loops stand for what was compiled of them
+    def free(self) -> bool:
+        """Whether LLVM may choose the order of a sum in it, or in a loop that it calls.
+
+        The choice must not depend on whether a loop was compiled in this process, whose copy then runs, or came from disk in
+        one file with its caller: so such a loop becomes a part of its caller (forceinline).
+        """
+        named = (self.function.__globals__.get(name) for name in self.function.__code__.co_names)
+        return bool(self.flags) or any(isinstance(one, jit) and one is not self and one.free for one in named)
 
 
 def inner(loop: Callable) -> Callable:
@@ -201,7 +212,8 @@ def around(loop: Callable, function: Callable) -> Callable:
     if not numba_found():
         return function
     from .kernel_cache import njit
-    return njit(function, nogil=True, error_model="numpy")
+    free = getattr(loop, "targetoptions", {}).get("forceinline", False)    # as jit.free
+    return njit(function, nogil=True, error_model="numpy", forceinline=free)
 
 
 def _renew_lock() -> None:

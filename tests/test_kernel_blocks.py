@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 
 pytest.importorskip("numba")
 
 import scratchnet as sn
 from scratchnet.kernel import Kernel
+from scratchnet.ops.matmul_kernels import matmul_dw, matmul_dx, matmul_y
 from scratchnet.threads import parallel
 from tests.conftest import size
 from tests.kernel_rows import each_kernel, large, run
@@ -45,6 +47,15 @@ def test_K4_same_bits_every_time(name):
     args = large(name)
     results = [run(name, args, "numba") for _ in range(size(3, 300))]
     assert len({tuple(a.tobytes() for a in several) for several in results}) == 1
+
+
+def test_K2_the_loop_for_these_layouts_runs_and_not_another():
+    """Rows and columns of the first factor by turns: after some hundred calls, Numba 0.60 mixed them up."""
+    calls = [(kernel, large(kernel.reference.__name__)[:2]) for kernel in (matmul_dx, matmul_y, matmul_dw)]
+    expected = [kernel.reference(*args) for kernel, args in calls]
+    for _ in range(300):
+        for (kernel, args), right in zip(calls, expected):
+            np.testing.assert_allclose(kernel(*args), right, atol=1e-3)
 
 
 def test_parallel_hands_out_every_block_once():
