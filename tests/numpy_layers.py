@@ -62,7 +62,7 @@ def relu():
         return dx
 
     def sample(rng):
-        return rng.standard_normal(lengths(rng, 2)),
+        return 2 * rng.standard_normal((4, 5)),                # some above 1, whatever the draw
     return forward, backward, sample
 
 
