@@ -14,7 +14,7 @@ from tests.kernel_tools import ROOT, python
 
 @pytest.mark.parametrize("why, reason", [
     ("sys.modules['numba'] = None", "Numba is not available"),                  # import numba now raises ImportError
-    ("import numba, types; numba.version_info = types.SimpleNamespace(short=(0, 60))", "gives wrong numbers, 0.61 is needed")])
+    ("import numba, types; numba.version_info = types.SimpleNamespace(short=(0, 60))", "wrong numbers, 0.61 is needed")])
 def test_K10_without_numba_the_references_run_and_say_so_once(why, reason):
     assert python(f"""
 import sys, warnings
