@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from functools import cached_property
 from typing import Callable
 
 import numpy as np
@@ -114,7 +113,7 @@ def numba_found() -> bool:
         except Exception as e:                  # not there, or not made for this NumPy: not only ImportError
             _found = False
             warnings.warn(f"Numba is not available ({e}): the NumPy reference kernels run, several times "
-                          "slower; pip install numba", RuntimeWarning, stacklevel=4)
+                          "slower; pip install 'numba>=0.61'", RuntimeWarning, stacklevel=4)
     return _found
 
 
@@ -183,18 +182,22 @@ class jit:
         if not numba_found():
             return self.function, self.function                            # a loop is plain Python, too
         from .kernel_cache import intrinsic, njit
-        loop = njit(self.function, nogil=True, fastmath=self.flags, error_model="numpy", forceinline=self.free)
+        loop = njit(self.function, nogil=True, fastmath=self.flags, error_model="numpy", forceinline=free(self))
         return loop, loop if not self.intrinsic or as_written() else intrinsic(self.intrinsic, self.function)
 
-    @cached_property                            # from before the names of loops stand for what was compiled of them
-    def free(self) -> bool:
-        """Whether LLVM may choose the order of a sum in it, or in a loop that it calls.
 
-        The choice must not depend on whether a loop was compiled in this process, whose copy then runs, or came from disk in
-        one file with its caller: so such a loop becomes a part of its caller (forceinline).
-        """
-        named = (self.function.__globals__.get(name) for name in self.function.__code__.co_names)
-        return bool(self.flags) or any(isinstance(one, jit) and one is not self and one.free for one in named)
+def free(loop, within: tuple = ()) -> bool:
+    """Whether LLVM may choose the order of a sum in this loop, or in one that it calls.
+
+    The choice must not depend on whether a loop was compiled in this process, whose copy then runs, or came from disk in one
+    file with its caller: so such a loop becomes a part of its caller (forceinline).
+    """
+    if not isinstance(loop, jit):               # compiled already, or no loop at all
+        return getattr(loop, "targetoptions", {}).get("forceinline", False)
+    if loop.flags or loop in within:            # the second: loops that call each other
+        return bool(loop.flags)
+    scope = loop.function.__globals__
+    return any(free(scope.get(name), (*within, loop)) for name in loop.function.__code__.co_names)
 
 
 def inner(loop: Callable) -> Callable:
@@ -212,8 +215,7 @@ def around(loop: Callable, function: Callable) -> Callable:
     if not numba_found():
         return function
     from .kernel_cache import njit
-    free = getattr(loop, "targetoptions", {}).get("forceinline", False)    # as jit.free
-    return njit(function, nogil=True, error_model="numpy", forceinline=free)
+    return njit(function, nogil=True, error_model="numpy", forceinline=free(loop))
 
 
 def _renew_lock() -> None:

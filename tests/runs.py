@@ -23,7 +23,7 @@ def begun(request, tmp_path_factory):
     """{name: (folder, future of what the run returns)} of all runs that the selected tests need; each is done once."""
     names = dict.fromkeys(name for test in request.session.items for name in needed(test))
     folders = {name: tmp_path_factory.mktemp("run") for name in names}
-    pool = ThreadPoolExecutor(max(1, os.cpu_count() - 1))
+    pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1))
     yield {name: (folder, pool.submit(RUNS[name], folder)) for name, folder in folders.items()}
     pool.shutdown(cancel_futures=True)
 

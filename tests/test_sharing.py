@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("numba")
 
 import scratchnet as sn
-from scratchnet import meeting, threads
-from scratchnet.kernel import jit
+from scratchnet import meeting, threads, turns
+from scratchnet.kernel import free, inner, jit
 from scratchnet.threads import share, share_rows
 from scratchnet.turns import add_one, next_turn
 from tests.conftest import size
@@ -264,6 +264,28 @@ def test_K6_a_shared_loop_is_found_again_whatever_was_done_before(ran):
     """What its name on disk follows from must not be what a process happens to have in use."""
     files = ran[1]
     assert files[0] == files[1] == files[2] and len(files[0]) == 3
+
+
+@jit(flags={"reassoc", "nsz"})
+def total(x): return x.sum()
+@jit
+def total_again(x): return total(x)
+@jit
+def totals(first, last, x):
+    for i in range(first, last):
+        x[i, 0] = total_again(x[i])
+@jit
+def ping(n): return n if n < 1 else pong(n - 1)
+@jit
+def pong(n): return ping(n)
+
+
+def test_K3_loops_of_free_order_are_part_of_whoever_calls_them():
+    """By hand or by `share_rows`, however far, before and after they are compiled; no other loop is."""
+    for _ in range(2):
+        assert free(total) and free(total_again) and free(totals) and not any(map(free, (count, count_rows, ping, pong)))
+        compiled = [turns.by_rows(totals), *map(inner, (totals, total_again, total)), turns.by_rows(count_rows), inner(count)]
+        assert [one.targetoptions["forceinline"] for one in compiled] == [True, True, True, True, False, False]
 
 
 def compiled_and_found(folder):
